@@ -1,0 +1,37 @@
+/**
+ * Every error that replication can give, by stable code. Callers match on `code`, never on the text.
+ */
+
+/** The codes: each says what happened; the message says what to do about it. */
+export type ClusterErrorCode =
+  | "not_leader"
+  | "proposal_dropped"
+  | "log_compacted"
+  | "log_unavailable"
+  | "log_corrupt"
+  | "log_version"
+  | "snapshot_corrupt"
+  | "directory_locked"
+  | "disk_full"
+  | "disk_failed"
+  | "shutdown"
+  | "invariant";
+
+/** An error of `cluster/`, with a stable code and a message that says what to do. */
+export class ClusterError extends Error {
+  readonly code: ClusterErrorCode;
+
+  constructor(code: ClusterErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "ClusterError";
+    this.code = code;
+  }
+}
+
+/**
+ * Stays on in production: a node that finds its own rules broken stops rather than lies.
+ * Throws `ClusterError` with code `invariant`.
+ */
+export function assertInvariant(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new ClusterError("invariant", message);
+}

@@ -1,0 +1,61 @@
+/**
+ * The words of replication: terms, indexes, entries, hard state, configuration, snapshot metadata.
+ * Plain frozen shapes; nothing here knows the engine, the disk or what the bytes mean.
+ */
+
+/** A member's id: the decimal digits of a positive integer ("1", "2", ...). Never reused after a member is removed. */
+export type NodeId = string;
+
+/** Number of the Raft group on this node. There is one group today, 0; every format carries the number. */
+export type GroupId = number;
+
+/** Raft term: a safe integer, 0 before the first election. */
+export type Term = number;
+
+/** Position in the Raft log: a safe integer, the first entry after bootstrap has index 2. */
+export type LogIndex = number;
+
+/** What an entry holds: a command of the application, or a change of membership (bytes of the adapter's own). */
+export const EntryKind = { Command: 0, ConfChange: 1 } as const;
+export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
+
+/** One entry of the Raft log. `data` is empty for the entry that a new leader writes. */
+export interface Entry {
+  readonly term: Term;
+  readonly index: LogIndex;
+  readonly kind: EntryKind;
+  readonly data: Uint8Array;
+}
+
+/** What must be on disk before a reply that relies on it is sent (Raft thesis, section 3.8). `vote` is "" for none. */
+export interface HardState {
+  readonly term: Term;
+  readonly vote: NodeId;
+  readonly commit: LogIndex;
+}
+
+/** The membership as of some index (joint consensus: the outgoing half is empty outside a change). */
+export interface ConfState {
+  readonly voters: readonly NodeId[];
+  readonly learners: readonly NodeId[];
+  readonly votersOutgoing: readonly NodeId[];
+  readonly learnersNext: readonly NodeId[];
+  readonly autoLeave: boolean;
+}
+
+/** Where a snapshot stands: the last entry it covers, that entry's term, and the membership as of it. */
+export interface SnapshotMeta {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly confState: ConfState;
+}
+
+/** The hard state and membership of a log that holds nothing yet. */
+export const EMPTY_HARD_STATE: HardState = Object.freeze({ term: 0, vote: "", commit: 0 });
+export const EMPTY_CONF_STATE: ConfState = Object.freeze({
+  voters: [],
+  learners: [],
+  votersOutgoing: [],
+  learnersNext: [],
+  autoLeave: false,
+});

@@ -1,0 +1,80 @@
+/**
+ * What the edges see of the node: commands in, queries, subscriptions out. They hold sockets and decide nothing durable;
+ * everything behind this interface is the same whichever edge asks.
+ */
+import type { Command, Retention } from "./commands/command.js";
+import type { CommandResult, StoredMessage, TopicRef } from "./state-machine/effects.js";
+import type { ReadPage } from "./store/message-store.js";
+import type { FilterSet } from "./topics/filter-set.js";
+import type { SubscribeRequest, Subscription } from "./topics/subscriber.js";
+
+/** A topic as GET /topics shows it. */
+export interface TopicView extends TopicRef {
+  readonly createdAtMs: number;
+  /** The topic's own settings; missing fields are the node's defaults. */
+  readonly retention: Retention;
+  /** Messages and payload bytes that are kept now. */
+  readonly messages: number;
+  readonly bytes: number;
+  /** Offset that the next message gets. */
+  readonly nextOffset: number;
+  /** Position of the newest message ever appended, 0 for none. */
+  readonly newestPosition: number;
+}
+
+/** How this node and its group are doing. */
+export interface NodeStatus {
+  readonly nodeId: string;
+  readonly leaderId: string;
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly members: readonly {
+    readonly id: string;
+    readonly role: "leader" | "voter" | "learner";
+    readonly peer: string | null;
+    readonly alive: boolean;
+    readonly matchIndex: number;
+  }[];
+}
+
+/** Whether the node serves; the reason is for people. */
+export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+
+export interface Broker {
+  /**
+   * Submits a command. `done` is called exactly once: when this node has applied it, or at once with `failed` and `overloaded`,
+   * `disk_full`, `not_ready` or `shutting_down` when it was not taken. Several `done` calls of one log entry come in one go,
+   * synchronously: an edge that answers many of them should gather its bytes until the next tick.
+   */
+  submit(command: Command, done: (result: CommandResult) => void): void;
+
+  /** True while so much waits for commit that edges should stop reading from publishers. */
+  readonly saturated: boolean;
+  /** Calls `listener` once, when the node is not saturated any more. */
+  onceDrained(listener: () => void): void;
+
+  topic(name: string): TopicView | undefined;
+  /** Topics whose name starts with `prefix`, ordered by name, after the name `after`, `limit` at most. */
+  topics(prefix: string, after: string | null, limit: number): readonly TopicView[];
+
+  /** The retained messages that match, oldest first; expired ones left out. */
+  retained(filters: FilterSet): readonly StoredMessage[];
+
+  /** Kept messages of a topic after a position, oldest first; expired ones left out. */
+  history(topic: TopicRef, after: number, limit: number): Promise<ReadPage>;
+
+  /** Position of the newest applied message. */
+  readonly head: number;
+  /** The event id of a position: opaque to users, printable ASCII without spaces. */
+  eventId(position: number): string;
+  /** The position that an event id names. Throws `JangadaError` `invalid_cursor` for a foreign, malformed or future id. */
+  positionOf(eventId: string): number;
+
+  subscribe(request: SubscribeRequest): Subscription;
+
+  readiness(): Readiness;
+  status(): NodeStatus;
+  /** Wall clock, for expiry and timestamps. */
+  nowMs(): number;
+}

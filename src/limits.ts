@@ -1,0 +1,121 @@
+/**
+ * Every ceiling, with its reason, in one place. The relations between them are asserted when the module loads.
+ * What an operator may change is a flag (config.ts) whose default comes from here.
+ */
+import { assertInvariant } from "./errors.js";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const HOUR_MS = 3_600_000;
+
+export const limits = Object.freeze({
+  /** A topic name or filter, UTF-8 bytes. MQTT allows 65,535; names are kept in memory and in every record's index. */
+  topicBytesMax: 1 * KIB,
+  /** Levels of a name or filter: matching walks them one by one. */
+  topicLevelsMax: 128,
+  /** Topics on the node: each costs about half a KiB of memory. */
+  topicsMax: 200_000,
+
+  /** One payload (`--max-payload-bytes`): it is held in memory from the socket to the slowest live subscriber. */
+  payloadBytesMax: 1 * MIB,
+  contentTypeBytesMax: 256,
+  idempotencyKeyBytesMax: 255,
+  /** Idempotency keys remembered: past it the oldest are forgotten first. */
+  idempotencyKeysMax: 100_000,
+  idempotencyAgeMs: 24 * HOUR_MS,
+
+  /** Messages in one NDJSON publish: they are committed as one entry. */
+  batchMessagesMax: 10_000,
+  /** Body of one NDJSON publish. */
+  batchBytesMax: 8 * MIB,
+
+  /** Commands gathered into one log entry before another is begun: 64 to 256 KiB a commit is where the disk is best. */
+  proposalBytesTarget: 256 * KIB,
+  /** Entries proposed and not yet applied: one being written, one being filled. */
+  proposalsInFlightMax: 4,
+  /** Bytes submitted and not yet committed on this node: past it publishers are slowed, then refused. */
+  submitBytesMax: 32 * MIB,
+  submitCommandsMax: 100_000,
+
+  /** Retained messages in all, in memory. */
+  retainedMessagesMax: 200_000,
+  retainedBytesMax: 128 * MIB,
+
+  /** A topic broker's queue: flushed at once when it is this long. */
+  flushBytesMax: 256 * KIB,
+  flushMessagesMax: 4_096,
+  /** The longest that a message waits for a fuller flush under load. */
+  flushDelayMsMax: 50,
+  /** Encoded batches kept for subscribers that are only a little behind, all brokers together. */
+  recentBatchBytesMax: 32 * MIB,
+  /** Bytes that may wait in one subscriber's socket before it counts as slow and reads from the store instead. */
+  subscriberBufferBytesMax: 256 * KIB,
+  /** One page of a catching-up subscriber. */
+  catchUpPageBytesMax: 256 * KIB,
+  catchUpPageMessagesMax: 2_000,
+
+  /** Messages kept in memory behind the head, so that readers near it never touch the disk. */
+  recentMessageBytesMax: 16 * MIB,
+
+  /** Connections by edge (`--max-connections`). */
+  connectionsMax: 20_000,
+  /** Topic filters of one connection. */
+  subscriptionsPerConnectionMax: 1_000,
+  /** Filters in one GET /stream. */
+  streamFiltersMax: 64,
+  /** History page. */
+  historyLimitMax: 1_000,
+  historyLimitDefault: 100,
+  topicListLimitMax: 1_000,
+  topicListLimitDefault: 100,
+
+  /** MQTT: the largest packet is a payload with its topic and header. CONNECT is smaller: nobody is known before it. */
+  connectPacketBytesMax: 64 * KIB,
+  /** MQTT and HTTP: how long a stranger may take to say what it wants. */
+  connectTimeoutMs: 5_000,
+  /** QoS 1 messages sent to one connection and not yet acknowledged. */
+  inflightMax: 1_024,
+  /** QoS 1 publishes of one connection waiting for commit: past it its socket is not read. */
+  publishesInFlightMax: 1_024,
+  publishBytesInFlightMax: 4 * MIB,
+
+  /** HTTP request headers (Node's default, said aloud) and bodies of management requests. */
+  headerBytesMax: 16 * KIB,
+  managementBodyBytesMax: 64 * KIB,
+  /** SSE: a comment this often keeps proxies awake; `retry:` tells browsers how long to wait before reconnecting. */
+  sseCommentPeriodMs: 15_000,
+  sseRetryMs: 1_000,
+
+  /** Raft log segments and message segments: one is the step of retention and of compaction. */
+  logSegmentBytes: 64 * MIB,
+  messageSegmentBytes: 64 * MIB,
+  /** A snapshot is taken when the log has grown this much since the last. */
+  snapshotLogBytes: 128 * MIB,
+  /** Applied state is made durable by itself this often, so that a restart replays little. */
+  checkpointPeriodMs: 500,
+
+  /** Default retention: a day, and 1 GiB on the node. */
+  retentionAgeMs: 24 * HOUR_MS,
+  retentionBytes: 1024 * MIB,
+  retentionPeriodMs: 10_000,
+
+  /** From SIGTERM to exit. */
+  shutdownMs: 10_000,
+});
+
+assertInvariant(limits.payloadBytesMax <= limits.batchBytesMax, "one payload must fit into a batch");
+assertInvariant(limits.batchBytesMax < limits.logSegmentBytes / 2, "a batch must fit into a log segment");
+assertInvariant(
+  limits.batchBytesMax < limits.messageSegmentBytes / 2,
+  "a batch must fit into a message segment",
+);
+assertInvariant(
+  limits.batchBytesMax < limits.submitBytesMax,
+  "a batch must fit into what may wait for commit",
+);
+assertInvariant(
+  limits.flushBytesMax <= limits.recentBatchBytesMax,
+  "a flush must fit into the recent batches",
+);
+assertInvariant(limits.inflightMax < 65_536, "packet identifiers are 16 bits (MQTT 3.1.1, 2.3.1)");
+assertInvariant(limits.retentionBytes > 2 * limits.messageSegmentBytes, "retention drops whole segments");

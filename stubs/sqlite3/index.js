@@ -1,0 +1,4 @@
+"use strict";
+
+// Named by the consensus core at load; nothing of it is ever used.
+module.exports = {};
