@@ -1,0 +1,147 @@
+/**
+ * The kinds of value that a setting can have: how each is checked (zod), written in help and formatted as a default.
+ * Every schema takes text (flags, variables) as well as what YAML makes of it (numbers, booleans, lists).
+ */
+import { isIP } from "node:net";
+import { z } from "zod";
+import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from "./units.js";
+
+/** One kind of value. */
+export interface Kind<Value> {
+  /** What stands for the value in help: `BYTES`; "" for a switch. */
+  readonly placeholder: string;
+  /** What is allowed, as it ends the sentence "must be ...". */
+  readonly expected: string;
+  readonly schema: z.ZodType<Value>;
+  format(value: Value): string;
+}
+
+const must = (expected: string): { error: string } => ({ error: `must be ${expected}` });
+
+function ranged(
+  placeholder: string,
+  expected: string,
+  range: readonly [number, number],
+  read: (text: string) => number | undefined,
+  format: (value: number) => string,
+): Kind<number> {
+  const [least, most] = range;
+  const said = must(expected);
+  const schema = z.preprocess(
+    (raw) => (typeof raw === "string" ? read(raw) : raw),
+    z.int(said).min(least, said).max(most, said),
+  );
+  return { placeholder, expected, schema, format };
+}
+
+/** A whole number from `least` to `most`. */
+export function count(least: number, most: number, placeholder = "N"): Kind<number> {
+  const read = (text: string): number | undefined => (/^\d{1,15}$/.test(text) ? Number(text) : undefined);
+  return ranged(placeholder, `a whole number from ${least} to ${most}`, [least, most], read, String);
+}
+
+/** A size of at least `least` bytes and at most `most`. */
+export function bytes(least: number, most = Number.MAX_SAFE_INTEGER): Kind<number> {
+  const upTo = most === Number.MAX_SAFE_INTEGER ? "or more" : `to ${formatBytes(most)}`;
+  const expected = `a size (bytes, or with KiB, MiB, GiB), ${formatBytes(least)} ${upTo}`;
+  return ranged("BYTES", expected, [least, most], parseBytes, formatBytes);
+}
+
+/** A time of at least `leastMs`. */
+export function duration(leastMs: number): Kind<number> {
+  const expected = `a time (milliseconds, or with ms, s, m, h, d), ${formatDurationMs(leastMs)} or more`;
+  const range = [leastMs, Number.MAX_SAFE_INTEGER] as const;
+  return ranged("TIME", expected, range, (text) => parseDurationMs(text), formatDurationMs);
+}
+
+const SWITCH_WORDS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
+  ["true", true],
+  ["1", true],
+  ["false", false],
+  ["0", false],
+]);
+
+/** The opposite of a switch's value as it was written; what is no switch's value stays, and fails its check. */
+export function opposite(raw: unknown): unknown {
+  const value = SWITCH_WORDS.get(raw) ?? raw;
+  return typeof value === "boolean" ? !value : raw;
+}
+
+/** On or off. */
+export function toggle(): Kind<boolean> {
+  const expected = "true or false";
+  const schema = z.preprocess((raw) => SWITCH_WORDS.get(raw) ?? raw, z.boolean(must(expected)));
+  return { placeholder: "", expected, schema, format: String };
+}
+
+/** On, and nothing else for now: `why` ends the sentence "must be true". */
+export function alwaysOn(why: string): Kind<boolean> {
+  const expected = `true: ${why}`;
+  const schema = z.preprocess((raw) => SWITCH_WORDS.get(raw) ?? raw, z.literal(true, must(expected)));
+  return { placeholder: "", expected, schema, format: String };
+}
+
+/** One of a few words. */
+export function oneOf<const Word extends string>(words: readonly Word[]): Kind<Word> {
+  const expected = `one of ${words.join(", ")}`;
+  return { placeholder: words.join("|"), expected, schema: z.enum(words, must(expected)), format: String };
+}
+
+/** A number's digits as the text that identifies a node. */
+export function nodeNumber(): Kind<string> {
+  const expected = "a positive whole number of at most 15 digits";
+  const schema = z.preprocess(
+    (raw) => (typeof raw === "number" ? String(raw) : raw),
+    z.string(must(expected)).regex(/^[1-9]\d{0,14}$/, must(expected)),
+  );
+  return { placeholder: "N", expected, schema, format: String };
+}
+
+/** A directory's path. */
+export function directory(): Kind<string> {
+  const expected = "a path";
+  const schema = z
+    .string(must(expected))
+    .min(1, must(expected))
+    .refine((path) => !path.includes("\0"), must(expected));
+  return { placeholder: "DIR", expected, schema, format: String };
+}
+
+const HOST_NAME = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
+
+/** An address or a host name to listen on; `[::1]` is taken as `::1`. */
+export function listenAddress(): Kind<string> {
+  const expected = "an IP address or a host name, without a port";
+  const isHost = (host: string): boolean =>
+    isIP(host) !== 0 || (HOST_NAME.test(host) && host.length <= 253 && !/^[\d.]+$/.test(host));
+  const schema = z.preprocess(
+    (raw) => (typeof raw === "string" ? raw.replace(/^\[(.*)\]$/, "$1") : raw),
+    z.string(must(expected)).refine(isHost, must(expected)),
+  );
+  return { placeholder: "ADDRESS", expected, schema, format: String };
+}
+
+function isOrigin(text: string): boolean {
+  if (text === "*") return true;
+  return URL.canParse(text) && new URL(text).origin === text;
+}
+
+/** Web origins (scheme, host and port, nothing after), separated by commas or as a list. */
+export function origins(): Kind<readonly string[]> {
+  const expected = "origins such as https://example.org separated by commas, or *";
+  const split = (text: string): string[] =>
+    text
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
+  const schema = z.preprocess(
+    (raw) => (typeof raw === "string" ? split(raw) : raw),
+    z.array(z.string(must(expected)).refine(isOrigin, must(expected)), must(expected)),
+  );
+  return {
+    placeholder: "ORIGINS",
+    expected,
+    schema,
+    format: (list) => (list.length === 0 ? "none" : list.join(",")),
+  };
+}

@@ -1,0 +1,32 @@
+/** What `jangada serve` runs with, as a value: made once from flags, variables, file and defaults, then frozen. */
+import type { LogLevel } from "../runtime/logger.js";
+
+/** Everything `jangada serve` can be told. Frozen; parsed once. Each field is one row of settings.ts. */
+export interface ServeConfig {
+  /** A positive whole number in decimal digits. */
+  readonly nodeId: string;
+  /** One voter, this node. */
+  readonly singleNode: boolean;
+  readonly dataDir: string;
+  readonly host: string;
+  readonly mqttPort: number;
+  readonly httpPort: number;
+  readonly allowAnonymous: boolean;
+  readonly autoCreate: boolean;
+  /** "fsync": a commit is on disk before it is acknowledged; "os": it is in the page cache (lost on power failure). */
+  readonly durability: "fsync" | "os";
+  readonly logLevel: LogLevel;
+  readonly payloadBytesMax: number;
+  readonly connectionsMax: number;
+  readonly topicsMax: number;
+  readonly retentionAgeMs: number;
+  readonly retentionBytes: number;
+  readonly logSegmentBytes: number;
+  readonly messageSegmentBytes: number;
+  readonly snapshotLogBytes: number;
+  /** Origins that browsers may call from (CORS); "*" for any. Empty: none. */
+  readonly corsOrigins: readonly string[];
+}
+
+/** A field of the configuration. */
+export type SettingKey = keyof ServeConfig;
