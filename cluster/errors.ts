@@ -14,6 +14,7 @@ export type ClusterErrorCode =
   | "directory_locked"
   | "disk_full"
   | "disk_failed"
+  | "peer_frame"
   | "shutdown"
   | "invariant";
 

@@ -59,3 +59,24 @@ export const EMPTY_CONF_STATE: ConfState = Object.freeze({
   learnersNext: [],
   autoLeave: false,
 });
+
+/**
+ * A message of the Raft protocol on its way to a peer, as the core gave it. `kind` is the core's own number (etcd's MessageType).
+ * Frozen by convention: it may be shared between sender and receiver within one process.
+ */
+export interface PeerMessage {
+  readonly kind: number;
+  readonly to: NodeId;
+  readonly from: NodeId;
+  readonly term: Term;
+  readonly logTerm: Term;
+  readonly index: LogIndex;
+  readonly entries: readonly Entry[];
+  readonly commit: LogIndex;
+  /** Set in the offer of a snapshot; its bytes travel by themselves. */
+  readonly snapshot: SnapshotMeta | null;
+  readonly reject: boolean;
+  readonly rejectHint: LogIndex;
+  /** Context of a linearizable read or of a transfer, "" for none. */
+  readonly context: string;
+}

@@ -66,6 +66,7 @@ export const limits = Object.freeze({
   /** History page. */
   historyLimitMax: 1_000,
   historyLimitDefault: 100,
+  historyBytesMax: 8 * MIB,
   topicListLimitMax: 1_000,
   topicListLimitDefault: 100,
 
@@ -85,6 +86,12 @@ export const limits = Object.freeze({
   /** SSE: a comment this often keeps proxies awake; `retry:` tells browsers how long to wait before reconnecting. */
   sseCommentPeriodMs: 15_000,
   sseRetryMs: 1_000,
+
+  /** Payload bytes of one append to a peer; in flight to it are at most this many of them. */
+  raftMessageBytesMax: 1 * MIB,
+  raftInflightMessagesMax: 16,
+  /** Payload bytes applied in one round of the Ready loop. */
+  raftApplyBytesMax: 16 * MIB,
 
   /** Raft log segments and message segments: one is the step of retention and of compaction. */
   logSegmentBytes: 64 * MIB,

@@ -1,24 +1,24 @@
 /**
- * Port: frames between peers. Delivery is best effort, in order per link; Raft copes with loss.
+ * Port: Raft messages between peers. Delivery is best effort and in order per link; Raft copes with loss. Messages are values:
+ * a transport within one process passes them on as they are, one over a network encodes them (message-codec.ts).
  * Implementations: memory-transport.ts (twin); the TCP one comes with the second node.
  */
-import type { GroupId, NodeId } from "../types.js";
+import type { GroupId, NodeId, PeerMessage } from "../types.js";
 
-/** One frame between peers: opaque bytes for a Raft group. */
+/** A message with the number of the Raft group it belongs to. */
 export interface PeerFrame {
   readonly group: GroupId;
-  readonly from: NodeId;
-  readonly to: NodeId;
-  readonly bytes: Uint8Array;
+  readonly message: PeerMessage;
 }
 
 export interface Transport {
-  /** Queues a frame; never blocks, never throws: a frame that cannot be sent is dropped and `onUnreachable` told. */
+  /** Queues a frame for `message.to`; never blocks, never throws: what cannot be sent is dropped and `onUnreachable` told. */
   send(frame: PeerFrame): void;
   /** Sets the one receiver of frames for this node. Called once, before `start`. */
   onFrame(receiver: (frame: PeerFrame) => void): void;
-  /** Sets who is told that a peer could not be reached. */
+  /** Sets who is told that a peer could not be reached. Called once, before `start`. */
   onUnreachable(listener: (peer: NodeId) => void): void;
   start(): Promise<void>;
+  /** No frame is given to the receiver after. */
   stop(): Promise<void>;
 }

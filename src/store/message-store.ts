@@ -4,7 +4,7 @@
  */
 import type { StoredMessage, TopicRef } from "../state-machine/effects.js";
 
-/** A place up to which everything appended is durable; `after a restart the store is cut back to the mark it is opened with. */
+/** A place up to which everything appended is durable; after a restart the store is cut back to the mark it is opened with. */
 export interface StoreMark {
   /** Number of the segment that was written last, from 1; 0 in an empty store. */
   readonly segment: number;
@@ -101,6 +101,15 @@ export interface MessageStore {
 
   /** Holds back the dropping of segments while a snapshot links them; the function given back lets go. */
   hold(): () => void;
+
+  /**
+   * Throws everything away and takes the files of a snapshot instead (as `files` gave them); `read` gives their bytes. `open` is
+   * called after, with the snapshot's mark.
+   */
+  replace(
+    files: readonly { readonly name: string; readonly bytes: number }[],
+    read: (name: string, offset: number, length: number) => Promise<Uint8Array>,
+  ): Promise<void>;
 
   close(): Promise<void>;
 }

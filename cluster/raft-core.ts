@@ -1,0 +1,393 @@
+/**
+ * The adapter: the only file that imports the consensus engine (etcd's Raft core in its TypeScript port). It speaks the
+ * words of types.ts outside and the engine's inside, checks that terms and indexes stay safe integers, and mends what
+ * the port measures wrongly. It does no I/O, reads no clock, and takes its chance from the caller.
+ */
+import type engineLogger from "@coaty/consensus.raft/ported/logger.js";
+import type engineNode from "@coaty/consensus.raft/ported/node.js";
+import engineRaft from "@coaty/consensus.raft/ported/raft.js";
+import pb from "@coaty/consensus.raft/ported/raftpb/raft.pb.js";
+import engineRawNode from "@coaty/consensus.raft/ported/rawnode.js";
+import engineStorage from "@coaty/consensus.raft/ported/storage.js";
+import engineUtil from "@coaty/consensus.raft/ported/util.js";
+import { assertInvariant, ClusterError } from "./errors.js";
+import type { LogStore } from "./log/log-store.js";
+import {
+  type ConfState,
+  type Entry,
+  EntryKind,
+  type HardState,
+  type LogIndex,
+  type NodeId,
+  type PeerMessage,
+  type SnapshotMeta,
+  type Term,
+} from "./types.js";
+
+type EngineEntry = InstanceType<typeof pb.Entry>;
+type EngineReady = InstanceType<typeof engineNode.Ready>;
+type EngineRaft = InstanceType<typeof engineRaft.Raft>;
+
+type EngineMessage = InstanceType<typeof pb.Message>;
+
+/** Who leads and what this node is. */
+export type CoreRole = "follower" | "candidate" | "leader";
+
+export interface CoreOptions {
+  readonly id: NodeId;
+  readonly log: LogStore;
+  readonly hardState: HardState;
+  readonly confState: ConfState;
+  /** Last entry that the state machine already holds. */
+  readonly applied: LogIndex;
+  /** 0 (included) to 1 (excluded): the election timeout's only source of chance. */
+  readonly random: () => number;
+  readonly onWarning: (text: string) => void;
+  /** Ticks without a leader before an election, and between heartbeats. */
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+  /** Payload bytes of one append to a peer, and of what is applied in one round. */
+  readonly messageBytesMax: number;
+  readonly applyBytesMax: number;
+  /** Payload bytes proposed and not committed, past which proposals are dropped. */
+  readonly uncommittedBytesMax: number;
+  readonly inflightMessagesMax: number;
+}
+
+/** One round of work: persist, then send, then apply, then `advance` (Raft thesis, section 10.2). */
+export interface CoreReady {
+  /** Set when term, vote or commit changed. */
+  readonly hardState: HardState | null;
+  /** To be persisted. */
+  readonly entries: readonly Entry[];
+  /** To be persisted and installed before `committed` is applied. */
+  readonly snapshot: SnapshotMeta | null;
+  /** To be sent after `hardState`, `entries` and `snapshot` are on disk. */
+  readonly messages: readonly PeerMessage[];
+  /** To be applied after `entries` are on disk (a single voter has the same entries in both). */
+  readonly committed: readonly Entry[];
+  /** Contexts of linearizable reads that may be answered once `index` is applied. */
+  readonly reads: readonly { readonly context: string; readonly index: LogIndex }[];
+}
+
+export interface CoreStatus {
+  readonly role: CoreRole;
+  readonly leaderId: NodeId | "";
+  readonly term: Term;
+  readonly commit: LogIndex;
+  readonly applied: LogIndex;
+  /** Highest index known to be on each member's disk; only a leader knows them. */
+  readonly match: ReadonlyMap<NodeId, LogIndex>;
+}
+
+/** Where the engine's only random call goes while a core is being constructed (it cannot be handed in). */
+let chanceOfNewCore: () => number = () => 0;
+const chanceOfCore = new WeakMap<EngineRaft, () => number>();
+
+/** The port measures an entry by its JSON, ten times too much for bytes: exact sizes instead. Calls go through the exports object. */
+function payloadSize(entry: EngineEntry): number {
+  return entry.data instanceof Uint8Array ? entry.data.byteLength : 0;
+}
+
+function limitSize(entries: EngineEntry[], bytesMax: number): EngineEntry[] {
+  let bytes = 0;
+  for (let i = 0; i < entries.length; i += 1) {
+    const entry = entries[i];
+    if (entry !== undefined) bytes += payloadSize(entry);
+    if (i > 0 && bytes > bytesMax) return entries.slice(0, i);
+  }
+  return entries;
+}
+
+engineUtil.payloadSize = payloadSize;
+engineUtil.limitSize = limitSize;
+engineRaft.Raft.prototype.resetRandomizedElectionTimeout = function resetFromSeed(this: EngineRaft): void {
+  const chance = chanceOfCore.get(this) ?? chanceOfNewCore;
+  this.randomizedElectionTimeout = this.electionTimeout + Math.floor(chance() * this.electionTimeout);
+};
+
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+const NO_BYTES = new Uint8Array(0);
+
+function safe(value: number, what: string): number {
+  assertInvariant(Number.isSafeInteger(value) && value >= 0, `${what} is not a safe integer: ${value}`);
+  return value;
+}
+
+function toEngineEntry(entry: Entry): EngineEntry {
+  if (entry.kind === EntryKind.Command) {
+    return new pb.Entry({
+      term: entry.term,
+      index: entry.index,
+      type: pb.EntryType.EntryNormal,
+      data: entry.data.byteLength === 0 ? null : entry.data,
+    });
+  }
+  const change = new pb.ConfChangeV2(JSON.parse(DECODER.decode(entry.data)));
+  return new pb.Entry({
+    term: entry.term,
+    index: entry.index,
+    type: pb.EntryType.EntryConfChangeV2,
+    data: change,
+  });
+}
+
+function fromEngineEntry(entry: EngineEntry): Entry {
+  const term = safe(entry.term, "term");
+  const index = safe(entry.index, "index");
+  if (entry.type === pb.EntryType.EntryNormal) {
+    return { term, index, kind: EntryKind.Command, data: entry.data ?? NO_BYTES };
+  }
+  // The engine's own auto-leave entries carry no data.
+  const change = new pb.ConfChangeV2(entry.data ?? {});
+  return { term, index, kind: EntryKind.ConfChange, data: ENCODER.encode(JSON.stringify(change)) };
+}
+
+function toEngineConfState(state: ConfState): InstanceType<typeof pb.ConfState> {
+  return new pb.ConfState({
+    voters: [...state.voters],
+    learners: [...state.learners],
+    votersOutgoing: [...state.votersOutgoing],
+    learnersNext: [...state.learnersNext],
+    autoLeave: state.autoLeave,
+  });
+}
+
+function fromEngineConfState(state: InstanceType<typeof pb.ConfState>): ConfState {
+  return {
+    voters: [...state.voters],
+    learners: [...state.learners],
+    votersOutgoing: [...state.votersOutgoing],
+    learnersNext: [...state.learnersNext],
+    autoLeave: state.autoLeave,
+  };
+}
+
+function toEngineSnapshot({ index, term, confState }: SnapshotMeta): InstanceType<typeof pb.Snapshot> {
+  const metadata = new pb.SnapshotMetadata({ index, term, confState: toEngineConfState(confState) });
+  return new pb.Snapshot({ metadata });
+}
+
+function fromEngineSnapshot(snapshot: InstanceType<typeof pb.Snapshot>): SnapshotMeta | null {
+  if (snapshot.isEmptySnap()) return null;
+  const { index, term, confState } = snapshot.metadata;
+  return { index: safe(index, "index"), term: safe(term, "term"), confState: fromEngineConfState(confState) };
+}
+
+/** Instances are rebuilt on both sides: the engine asks them questions, plain objects have no answers. */
+function toEngineMessage(message: PeerMessage): EngineMessage {
+  const { kind, entries, snapshot, context, ...numbers } = message;
+  return new pb.Message({
+    ...numbers,
+    type: kind,
+    entries: entries.map(toEngineEntry),
+    ...(snapshot === null ? {} : { snapshot: toEngineSnapshot(snapshot) }),
+    context: context === "" ? null : context,
+  });
+}
+
+function fromEngineMessage(message: EngineMessage): PeerMessage {
+  return {
+    kind: message.type,
+    to: message.to,
+    from: message.from,
+    term: safe(message.term, "term"),
+    logTerm: safe(message.logTerm, "log term"),
+    index: safe(message.index, "index"),
+    entries: message.entries.map(fromEngineEntry),
+    commit: safe(message.commit, "commit"),
+    snapshot: fromEngineSnapshot(message.snapshot),
+    reject: message.reject,
+    rejectHint: safe(message.rejectHint, "reject hint"),
+    context: message.context ?? "",
+  };
+}
+
+type EngineError = Error | null;
+
+/** The engine's view of our log. Its in-memory storage is for tests only. */
+class LogStorage {
+  readonly #log: LogStore;
+  readonly #initial: { readonly hardState: HardState; readonly confState: ConfState };
+  /** The newest snapshot that may be sent to a follower. */
+  snapshot: SnapshotMeta | null = null;
+
+  constructor(log: LogStore, hardState: HardState, confState: ConfState) {
+    this.#log = log;
+    this.#initial = { hardState, confState };
+  }
+
+  InitialState(): [InstanceType<typeof pb.HardState>, InstanceType<typeof pb.ConfState>, EngineError] {
+    const { hardState, confState } = this.#initial;
+    return [new pb.HardState({ ...hardState }), toEngineConfState(confState), null];
+  }
+
+  /** The engine passes eight times the size it means (it thinks in bits there). */
+  Entries(lo: number, hi: number, maxSize: number): [EngineEntry[], EngineError] {
+    try {
+      return [this.#log.entries(lo, hi, maxSize / 8).map(toEngineEntry), null];
+    } catch (error) {
+      return [[], toEngineError(error)];
+    }
+  }
+
+  Term(index: number): [number, EngineError] {
+    try {
+      return [this.#log.term(index), null];
+    } catch (error) {
+      return [0, toEngineError(error)];
+    }
+  }
+
+  LastIndex(): [number, EngineError] {
+    return [this.#log.lastIndex(), null];
+  }
+
+  FirstIndex(): [number, EngineError] {
+    return [this.#log.firstIndex(), null];
+  }
+
+  /** Never "temporarily unavailable": the port's test for that error is wrong, it would throw. */
+  Snapshot(): [InstanceType<typeof pb.Snapshot>, EngineError] {
+    return [this.snapshot === null ? new pb.Snapshot() : toEngineSnapshot(this.snapshot), null];
+  }
+}
+
+function toEngineError(error: unknown): Error {
+  if (error instanceof ClusterError && error.code === "log_compacted")
+    return new engineStorage.ErrCompacted();
+  if (error instanceof ClusterError && error.code === "log_unavailable")
+    return new engineStorage.ErrUnavailable();
+  throw error;
+}
+
+/** The engine's panics stop the node; what it narrates is not worth formatting, what it warns of is passed on. */
+function engineLoggerFor(onWarning: (text: string) => void): ReturnType<typeof engineLogger.getLogger> {
+  const fail = (format: string, ...facts: unknown[]): never => {
+    throw new ClusterError("invariant", `consensus core: ${format} [${facts.map(String).join(", ")}]`);
+  };
+  const warn = (format: string, ...facts: unknown[]): void =>
+    onWarning(`${format} [${facts.map(String).join(", ")}]`);
+  const quiet = (): void => undefined;
+  return { debugf: quiet, infof: quiet, warningf: warn, errorf: warn, fatalf: fail, panicf: fail };
+}
+
+/** etcd's RawNode behind our own words. Not re-entrant; one Ready at a time is asserted. */
+export class RaftCore {
+  readonly #node: InstanceType<typeof engineRawNode.RawNode>;
+  readonly #storage: LogStorage;
+  #pending: EngineReady | null = null;
+
+  constructor(options: CoreOptions) {
+    this.#storage = new LogStorage(options.log, options.hardState, options.confState);
+    chanceOfNewCore = options.random;
+    this.#node = engineRawNode.RawNode.NewRawNode(
+      new engineRaft.RaftConfig({
+        id: options.id,
+        electionTick: options.electionTicks,
+        heartbeatTick: options.heartbeatTicks,
+        storage: this.#storage,
+        applied: options.applied,
+        maxSizePerMsg: options.messageBytesMax,
+        maxCommittedSizePerReady: options.applyBytesMax,
+        maxUncommittedEntriesSize: options.uncommittedBytesMax,
+        maxInflightMsgs: options.inflightMessagesMax,
+        checkQuorum: true,
+        preVote: true,
+        readOnlyOption: engineRaft.ReadOnlyOption.ReadOnlySafe,
+        disableProposalForwarding: true,
+        logger: engineLoggerFor(options.onWarning),
+      }),
+    );
+    chanceOfCore.set(this.#node.raft, options.random);
+  }
+
+  /** The clock moved by one tick. */
+  tick(): void {
+    this.#node.tick();
+  }
+
+  /** Starts an election now instead of at the timeout (a group of one need not wait). */
+  campaign(): void {
+    this.#node.campaign();
+  }
+
+  /** Appends one entry per element if this node leads. False: it does not lead, is handing over, or too much is uncommitted. */
+  propose(payloads: readonly Uint8Array[]): boolean {
+    const entries = payloads.map((data) => new pb.Entry({ data }));
+    const { raft } = this.#node;
+    const refused = raft.Step(new pb.Message({ type: pb.MessageType.MsgProp, from: raft.id, entries }));
+    return refused === null;
+  }
+
+  /** A message from a peer. A snapshot frame must wait until no Ready is pending (engine rule 2). */
+  step(message: PeerMessage): void {
+    assertInvariant(
+      message.snapshot === null || this.#pending === null,
+      "a snapshot frame was stepped while a Ready was pending",
+    );
+    this.#node.step(toEngineMessage(message));
+  }
+
+  /** The newest snapshot on disk, which a follower far behind is sent. */
+  offerSnapshot(meta: SnapshotMeta): void {
+    this.#storage.snapshot = meta;
+  }
+
+  reportUnreachable(peer: NodeId): void {
+    this.#node.reportUnreachable(peer);
+  }
+
+  hasReady(): boolean {
+    return this.#pending === null && this.#node.hasReady();
+  }
+
+  /** Takes the outstanding work. The next one is there after `advance`. */
+  ready(): CoreReady {
+    assertInvariant(this.#pending === null, "a Ready was taken while another was pending");
+    const ready = this.#node.ready();
+    this.#pending = ready;
+    const hard = ready.hardState;
+    return {
+      hardState: hard.isEmptyHardState()
+        ? null
+        : { term: safe(hard.term, "term"), vote: hard.vote, commit: safe(hard.commit, "commit") },
+      entries: ready.entries.map(fromEngineEntry),
+      snapshot: fromEngineSnapshot(ready.snapshot),
+      messages: ready.messages.map(fromEngineMessage),
+      committed: ready.committedEntries.map(fromEngineEntry),
+      reads: ready.readStates.map((state) => ({ context: String(state.requestCtx), index: state.index })),
+    };
+  }
+
+  /** A committed membership change was reached: gives the membership that holds from it on. */
+  applyConfChange(entry: Entry): ConfState {
+    const change = new pb.ConfChangeV2(JSON.parse(DECODER.decode(entry.data)));
+    return fromEngineConfState(this.#node.applyConfChange(change));
+  }
+
+  /** The pending Ready was persisted, sent and applied. */
+  advance(): void {
+    assertInvariant(this.#pending !== null, "advance without a Ready");
+    const ready = this.#pending;
+    this.#pending = null;
+    this.#node.advance(ready);
+  }
+
+  status(): CoreStatus {
+    const { raft } = this.#node;
+    const leads = raft.state === engineRaft.StateType.StateLeader;
+    const match = new Map<NodeId, LogIndex>();
+    if (leads) for (const [id, progress] of raft.prs.progress) match.set(id, progress.match);
+    const follows = raft.state === engineRaft.StateType.StateFollower;
+    return {
+      role: leads ? "leader" : follows ? "follower" : "candidate",
+      leaderId: raft.lead,
+      term: raft.term,
+      commit: raft.raftLog.committed,
+      applied: raft.raftLog.applied,
+      match,
+    };
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * Raft messages as bytes, versioned: what travels between peers. Little-endian; indexes and terms are 64-bit floats, which hold
+ * every safe integer exactly. Pure.
+ *
+ *     version u8, kind u8, flags u8 (1 reject, 2 snapshot), then term, logTerm, index, commit, rejectHint (f64 each),
+ *     to, from, context (u16 length + UTF-8), [snapshot: u32 length + JSON], entry count u32,
+ *     entries: term f64, index f64, kind u8, length u32, data
+ */
+import { ClusterError } from "../errors.js";
+import { type Entry, EntryKind, type PeerMessage, type SnapshotMeta } from "../types.js";
+
+/** Version of the format; a newer one is refused. */
+export const MESSAGE_VERSION = 1;
+
+const FLAG_REJECT = 1;
+const FLAG_SNAPSHOT = 2;
+const FIXED_BYTES = 3 + 5 * 8;
+const ENTRY_HEADER_BYTES = 8 + 8 + 1 + 4;
+
+/** Encodes a message; entries' data is copied. */
+export function encodeMessage(message: PeerMessage): Uint8Array {
+  const texts = [message.to, message.from, message.context].map((text) => Buffer.from(text, "utf8"));
+  const snapshot = message.snapshot === null ? null : Buffer.from(JSON.stringify(message.snapshot), "utf8");
+  let size = FIXED_BYTES + 4 + (snapshot === null ? 0 : 4 + snapshot.byteLength);
+  for (const text of texts) size += 2 + text.byteLength;
+  for (const { data } of message.entries) size += ENTRY_HEADER_BYTES + data.byteLength;
+  const bytes = Buffer.allocUnsafe(size);
+  bytes[0] = MESSAGE_VERSION;
+  bytes[1] = message.kind;
+  bytes[2] = (message.reject ? FLAG_REJECT : 0) | (snapshot === null ? 0 : FLAG_SNAPSHOT);
+  let at = 3;
+  for (const value of [message.term, message.logTerm, message.index, message.commit, message.rejectHint]) {
+    at = bytes.writeDoubleLE(value, at);
+  }
+  for (const text of texts) {
+    at = bytes.writeUInt16LE(text.byteLength, at);
+    at += text.copy(bytes, at);
+  }
+  if (snapshot !== null) {
+    at = bytes.writeUInt32LE(snapshot.byteLength, at);
+    at += snapshot.copy(bytes, at);
+  }
+  at = bytes.writeUInt32LE(message.entries.length, at);
+  for (const entry of message.entries) {
+    at = bytes.writeDoubleLE(entry.term, at);
+    at = bytes.writeDoubleLE(entry.index, at);
+    at = bytes.writeUInt8(entry.kind, at);
+    at = bytes.writeUInt32LE(entry.data.byteLength, at);
+    bytes.set(entry.data, at);
+    at += entry.data.byteLength;
+  }
+  return bytes;
+}
+
+/** Decodes a message; entries' data are views of `bytes`. Throws `peer_frame` for anything that `encodeMessage` cannot have made. */
+export function decodeMessage(bytes: Uint8Array): PeerMessage {
+  const reader = new Reader(bytes);
+  const version = reader.u8();
+  if (version !== MESSAGE_VERSION)
+    throw malformed(`version ${version}, this release knows ${MESSAGE_VERSION}`);
+  const kind = reader.u8();
+  const flags = reader.u8();
+  if (flags > (FLAG_REJECT | FLAG_SNAPSHOT)) throw malformed(`flags ${flags}`);
+  const [term, logTerm, index, commit, rejectHint] = [
+    reader.integer(),
+    reader.integer(),
+    reader.integer(),
+    reader.integer(),
+    reader.integer(),
+  ];
+  const [to, from, context] = [
+    reader.text(reader.u16()),
+    reader.text(reader.u16()),
+    reader.text(reader.u16()),
+  ];
+  const snapshot = flags & FLAG_SNAPSHOT ? decodeSnapshot(reader.text(reader.u32())) : null;
+  const entries = reader.entries();
+  reader.end();
+  const reject = (flags & FLAG_REJECT) !== 0;
+  return { kind, to, from, term, logTerm, index, entries, commit, snapshot, reject, rejectHint, context };
+}
+
+function malformed(what: string): ClusterError {
+  return new ClusterError(
+    "peer_frame",
+    `a peer's frame is malformed (${what}): is something else speaking to the peer port?`,
+  );
+}
+
+function decodeSnapshot(text: string): SnapshotMeta {
+  try {
+    const { index, term, confState } = JSON.parse(text);
+    const { voters, learners, votersOutgoing, learnersNext, autoLeave } = confState;
+    const lists = [voters, learners, votersOutgoing, learnersNext];
+    const isList = (list: unknown): boolean =>
+      Array.isArray(list) && list.every((id) => typeof id === "string");
+    if (Number.isSafeInteger(index) && Number.isSafeInteger(term) && lists.every(isList)) {
+      return {
+        index,
+        term,
+        confState: { voters, learners, votersOutgoing, learnersNext, autoLeave: autoLeave === true },
+      };
+    }
+  } catch {
+    // Falls through to the one error for everything that is not snapshot metadata.
+  }
+  throw malformed("snapshot metadata");
+}
+
+/** A cursor over bytes that checks every step. */
+class Reader {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  u8(): number {
+    return this.#bytes.readUInt8(this.#take(1));
+  }
+
+  u16(): number {
+    return this.#bytes.readUInt16LE(this.#take(2));
+  }
+
+  u32(): number {
+    return this.#bytes.readUInt32LE(this.#take(4));
+  }
+
+  integer(): number {
+    const value = this.#bytes.readDoubleLE(this.#take(8));
+    if (!Number.isSafeInteger(value) || value < 0) throw malformed(`number ${value}`);
+    return value;
+  }
+
+  text(length: number): string {
+    const from = this.#take(length);
+    return this.#bytes.toString("utf8", from, from + length);
+  }
+
+  entries(): Entry[] {
+    const count = this.u32();
+    const entries: Entry[] = [];
+    for (let i = 0; i < count; i += 1) {
+      const term = this.integer();
+      const index = this.integer();
+      const kind = this.u8();
+      if (kind !== EntryKind.Command && kind !== EntryKind.ConfChange) throw malformed(`entry kind ${kind}`);
+      const length = this.u32();
+      const from = this.#take(length);
+      entries.push({ term, index, kind, data: this.#bytes.subarray(from, from + length) });
+    }
+    return entries;
+  }
+
+  end(): void {
+    if (this.#at !== this.#bytes.byteLength) throw malformed("bytes left over");
+  }
+
+  #take(length: number): number {
+    const from = this.#at;
+    if (from + length > this.#bytes.byteLength) throw malformed("it ends too early");
+    this.#at = from + length;
+    return from;
+  }
+}

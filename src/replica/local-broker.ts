@@ -1,0 +1,115 @@
+/** The edges' view of this node (src/broker.ts), put together from the machine, the store, the topic brokers and the proposer. */
+import type { Broker, NodeStatus, Readiness, TopicView } from "../broker.js";
+import type { Command } from "../commands/command.js";
+import type { Done, Submitter } from "../commands/submit.js";
+import type { StoredMessage, TopicRef } from "../state-machine/effects.js";
+import type { Topic } from "../state-machine/topics.js";
+import type { MessageStore, ReadPage } from "../store/message-store.js";
+import type { FilterSet } from "../topics/filter-set.js";
+import type { TopicBrokers } from "../topics/registry.js";
+import type { SubscribeRequest, Subscription } from "../topics/subscriber.js";
+import type { EventIds } from "./event-id.js";
+import type { Replica } from "./replica.js";
+
+export interface LocalBrokerOptions {
+  readonly replica: Replica;
+  readonly store: MessageStore;
+  readonly brokers: TopicBrokers;
+  readonly submitter: Submitter;
+  /** Throws while the stream has no identity yet; readiness keeps the edges away until then. */
+  readonly eventIds: () => EventIds;
+  readonly readiness: () => Readiness;
+  readonly status: () => NodeStatus;
+  readonly nowMs: () => number;
+  readonly historyBytesMax: number;
+}
+
+export class LocalBroker implements Broker {
+  readonly #options: LocalBrokerOptions;
+
+  constructor(options: LocalBrokerOptions) {
+    this.#options = options;
+  }
+
+  submit(command: Command, done: Done): void {
+    this.#options.submitter.submit(command, done);
+  }
+
+  get saturated(): boolean {
+    return this.#options.submitter.saturated;
+  }
+
+  onceDrained(listener: () => void): void {
+    this.#options.submitter.onceDrained(listener);
+  }
+
+  topic(name: string): TopicView | undefined {
+    const topic = this.#options.replica.machine.topicByName(name);
+    return topic === undefined ? undefined : this.#view(topic);
+  }
+
+  topics(prefix: string, after: string | null, limit: number): readonly TopicView[] {
+    return this.#options.replica.machine.listTopics(prefix, after, limit).map((topic) => this.#view(topic));
+  }
+
+  retained(filters: FilterSet): readonly StoredMessage[] {
+    const { replica, nowMs } = this.#options;
+    const { exactTopic } = filters;
+    const { machine } = replica;
+    if (exactTopic !== null) {
+      const only = machine.retained(exactTopic, nowMs());
+      return only === undefined ? [] : [only];
+    }
+    return machine.retainedMatching((name) => filters.matches(name), nowMs());
+  }
+
+  async history(topic: TopicRef, after: number, limit: number): Promise<ReadPage> {
+    const { store, historyBytesMax, nowMs } = this.#options;
+    const query = {
+      topics: { ids: [topic.id] },
+      after,
+      through: this.head,
+      messagesMax: limit,
+      bytesMax: historyBytesMax,
+    };
+    const page = store.readRecent(query) ?? (await store.read(query));
+    const now = nowMs();
+    const isKept = (message: StoredMessage): boolean =>
+      message.expiresAtMs === 0 || message.expiresAtMs > now;
+    return { ...page, messages: page.messages.filter(isKept) };
+  }
+
+  get head(): number {
+    return this.#options.store.lastPosition;
+  }
+
+  eventId(position: number): string {
+    return this.#options.eventIds().format(position);
+  }
+
+  positionOf(eventId: string): number {
+    return this.#options.eventIds().parse(eventId, this.head);
+  }
+
+  subscribe(request: SubscribeRequest): Subscription {
+    return this.#options.brokers.subscribe(request);
+  }
+
+  readiness(): Readiness {
+    return this.#options.readiness();
+  }
+
+  status(): NodeStatus {
+    return this.#options.status();
+  }
+
+  nowMs(): number {
+    return this.#options.nowMs();
+  }
+
+  #view(topic: Topic): TopicView {
+    const { messages, bytes } = this.#options.store.stats(topic.id);
+    const { id, name, createdAtMs, retention, nextOffset, newestPosition } = topic;
+    return { id, name, createdAtMs, retention, messages, bytes, nextOffset, newestPosition };
+  }
+}

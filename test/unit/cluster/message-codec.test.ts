@@ -1,0 +1,105 @@
+/** Raft messages as bytes: what goes in comes out, and nothing else gets through. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ClusterError } from "../../../cluster/errors.js";
+import { decodeMessage, encodeMessage } from "../../../cluster/transport/message-codec.js";
+import { EntryKind, type PeerMessage } from "../../../cluster/types.js";
+
+const integer = fc.maxSafeNat();
+const id = fc.stringMatching(/^[1-9][0-9]{0,5}$/);
+const entry = fc.record({
+  term: integer,
+  index: integer,
+  kind: fc.constantFrom(EntryKind.Command, EntryKind.ConfChange),
+  data: fc.uint8Array({ maxLength: 64 }),
+});
+const confState = fc.record({
+  voters: fc.array(id, { maxLength: 5 }),
+  learners: fc.array(id, { maxLength: 3 }),
+  votersOutgoing: fc.array(id, { maxLength: 3 }),
+  learnersNext: fc.array(id, { maxLength: 3 }),
+  autoLeave: fc.boolean(),
+});
+const message: fc.Arbitrary<PeerMessage> = fc.record({
+  kind: fc.nat({ max: 18 }),
+  to: id,
+  from: id,
+  term: integer,
+  logTerm: integer,
+  index: integer,
+  entries: fc.array(entry, { maxLength: 5 }),
+  commit: integer,
+  snapshot: fc.option(fc.record({ index: integer, term: integer, confState }), { nil: null }),
+  reject: fc.boolean(),
+  rejectHint: integer,
+  context: fc.string({ unit: "binary", maxLength: 20 }),
+});
+
+/** Entry data compared by content: views and copies are both fine. */
+function plain(value: PeerMessage): unknown {
+  return { ...value, entries: value.entries.map((each) => ({ ...each, data: [...each.data] })) };
+}
+
+function refusal(bytes: Uint8Array): unknown {
+  try {
+    decodeMessage(bytes);
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
+describe("Raft messages between peers", () => {
+  test("decode what was encoded, whatever it was", () => {
+    fc.assert(
+      fc.property(message, (value) => {
+        expect(plain(decodeMessage(encodeMessage(value)))).toEqual(plain(value));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("every shorter frame is refused as malformed", () => {
+    fc.assert(
+      fc.property(message, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (value, part) => {
+        const bytes = encodeMessage(value);
+        const error = refusal(bytes.subarray(0, Math.floor(bytes.byteLength * part)));
+        expect(error).toBeInstanceOf(ClusterError);
+        expect(error).toHaveProperty("code", "peer_frame");
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("bytes of a stranger give a peer_frame error or a message, never another error", () => {
+    const mutated = fc.tuple(message, fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 4 }));
+    fc.assert(
+      fc.property(mutated, ([value, flips]) => {
+        const bytes = encodeMessage(value);
+        for (const [at, flip] of flips) bytes[at % bytes.byteLength] = flip;
+        const error = refusal(bytes);
+        if (error !== null) expect(error).toHaveProperty("code", "peer_frame");
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test("a newer version is refused", () => {
+    const bytes = encodeMessage({
+      kind: 3,
+      to: "2",
+      from: "1",
+      term: 1,
+      logTerm: 1,
+      index: 1,
+      entries: [],
+      commit: 1,
+      snapshot: null,
+      reject: false,
+      rejectHint: 0,
+      context: "",
+    });
+    bytes[0] = 2;
+    expect(refusal(bytes)).toHaveProperty("message", expect.stringContaining("version 2"));
+  });
+});
