@@ -1,0 +1,90 @@
+/**
+ * The state from its records, as a checkpoint or a snapshot left them. What does not fit together stops the node.
+ */
+import { ownedCopy } from "../commands/codec/owned-copy.js";
+import { ORIGIN_PREFIX } from "./origins.js";
+import {
+  corrupt,
+  decodeIdempotency,
+  decodeMeta,
+  decodeOrigin,
+  decodeRetained,
+  type IdempotencyRecord,
+  META_KEY,
+  type Meta,
+  numberOf,
+  type RetainedRecord,
+  type StateRecord,
+} from "./records.js";
+import type { State } from "./state.js";
+
+/** A record that has to wait until all topics are there, and for its turn. */
+interface Numbered<Value> {
+  readonly number: number;
+  readonly value: Value;
+}
+
+/**
+ * Fills an empty state from records in any order; keys that are not the machine's are passed over. Returns the applied index.
+ * Throws `FatalError` `store_corrupt`, or `store_version` when a newer release wrote them.
+ */
+export function loadState(state: State, records: Iterable<StateRecord>): number {
+  let meta: Meta | null = null;
+  const retained: Numbered<RetainedRecord>[] = [];
+  const idempotency: Numbered<IdempotencyRecord>[] = [];
+  let seen = 0;
+  for (const record of records) {
+    const { key, value } = record;
+    if (key === META_KEY) meta = decodeMeta(value);
+    else if (key.startsWith("t/")) state.topics.load(record);
+    else if (key.startsWith("r/")) retained.push({ number: numberOf("r", key), value: ownedRetained(value) });
+    else if (key.startsWith("i/"))
+      idempotency.push({ number: numberOf("i", key), value: decodeIdempotency(value) });
+    else if (key.startsWith(ORIGIN_PREFIX)) {
+      state.origins.load(key.slice(ORIGIN_PREFIX.length), decodeOrigin(value));
+    } else continue;
+    seen += 1;
+  }
+  if (seen === 0) return 0;
+  if (meta === null) throw corrupt("its first record is missing");
+  state.timeMs = meta.timeMs;
+  state.nextPosition = meta.nextPosition;
+  state.streamTag = meta.streamTag;
+  state.topics.nextId = meta.nextTopicId;
+  state.idempotency.nextNumber = meta.nextIdempotencyNumber;
+  checkTopics(state);
+  loadRetained(state, retained);
+  loadIdempotency(state, idempotency);
+  return meta.appliedIndex;
+}
+
+/** The store may use the bytes of `value` again once the next record is asked for. */
+function ownedRetained(value: Uint8Array): RetainedRecord {
+  return decodeRetained(ownedCopy(value));
+}
+
+function checkTopics({ topics }: State): void {
+  for (const { id, name } of topics.page("", null, topics.size)) {
+    if (id >= topics.nextId) throw corrupt(`topic ${id} is newer than the state`);
+    if (topics.byName(name)?.id !== id) throw corrupt(`two topics of one name, ${id} among them`);
+  }
+}
+
+function loadRetained(state: State, records: Numbered<RetainedRecord>[]): void {
+  records.sort((a, b) => a.value.position - b.value.position);
+  for (const { number, value } of records) {
+    const topic = state.topics.byId(number);
+    if (topic === undefined) throw corrupt(`a retained message of topic ${number}, which does not exist`);
+    state.retained.load(topic.ref, value);
+  }
+}
+
+function loadIdempotency(state: State, records: Numbered<IdempotencyRecord>[]): void {
+  records.sort((a, b) => a.number - b.number);
+  for (const { number, value } of records) {
+    if (state.topics.byId(value.topicId) === undefined) {
+      throw corrupt(`an idempotency key of topic ${value.topicId}, which does not exist`);
+    }
+    state.idempotency.load(number, value);
+  }
+}

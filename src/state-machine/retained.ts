@@ -1,0 +1,115 @@
+/**
+ * The retained message of each topic: the last one in log order (MQTT 3.1.1, 3.3.1.3), until another takes its place or an
+ * empty payload deletes it. An expired one is only left out of answers, so that no clock changes the state.
+ */
+import { ownedCopy } from "../commands/codec/owned-copy.js";
+import type { StoredMessage, TopicRef } from "./effects.js";
+import type { RecordBatch } from "./record-batch.js";
+import { encodeRetained, type RetainedRecord, recordKey } from "./records.js";
+
+export class RetainedMessages {
+  readonly #messagesMax: number;
+  readonly #bytesMax: number;
+  /** By topic id. What is set goes to the end, so that walking is in position order. */
+  readonly #byTopic = new Map<number, StoredMessage>();
+  #bytes = 0;
+  readonly #changed = new Set<number>();
+
+  constructor(messagesMax: number, bytesMax: number) {
+    this.#messagesMax = messagesMax;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** How many topics have one, expired ones counted. */
+  get count(): number {
+    return this.#byTopic.size;
+  }
+
+  /** Their payload bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether a payload of that many bytes would stay within the ceilings. What makes the topic's own smaller always does. */
+  fits(topicId: number | undefined, payloadBytes: number): boolean {
+    if (payloadBytes === 0) return true;
+    const present = topicId === undefined ? undefined : this.#byTopic.get(topicId);
+    if (present === undefined) {
+      return this.#byTopic.size < this.#messagesMax && this.#bytes + payloadBytes <= this.#bytesMax;
+    }
+    const presentBytes = present.payload.byteLength;
+    return payloadBytes <= presentBytes || this.#bytes - presentBytes + payloadBytes <= this.#bytesMax;
+  }
+
+  /** Takes the place of the topic's retained message; an empty payload deletes it. The payload is copied. */
+  set(message: StoredMessage): void {
+    const { id } = message.topic;
+    if (message.payload.byteLength === 0) {
+      this.delete(id);
+      return;
+    }
+    this.#drop(id);
+    // A view would hold the whole log entry in memory for as long as the message is retained.
+    this.#add({ ...message, payload: ownedCopy(message.payload) });
+    this.#changed.add(id);
+  }
+
+  delete(topicId: number): void {
+    if (this.#drop(topicId)) this.#changed.add(topicId);
+  }
+
+  /** The topic's retained message, unless there is none or it is expired. */
+  get(topicId: number, nowMs: number): StoredMessage | undefined {
+    const message = this.#byTopic.get(topicId);
+    return message !== undefined && isAlive(message, nowMs) ? message : undefined;
+  }
+
+  /** Those whose topic name passes, in position order, expired ones left out. */
+  matching(accepts: (topic: string) => boolean, nowMs: number): StoredMessage[] {
+    const matches: StoredMessage[] = [];
+    for (const message of this.#byTopic.values()) {
+      if (isAlive(message, nowMs) && accepts(message.topic.name)) matches.push(message);
+    }
+    return matches;
+  }
+
+  writeChanges(out: RecordBatch): void {
+    for (const topicId of this.#changed) {
+      const message = this.#byTopic.get(topicId);
+      if (message === undefined) out.remove(recordKey("r", topicId));
+      else writeRetained(out, message);
+    }
+    this.#changed.clear();
+  }
+
+  writeAll(out: RecordBatch): void {
+    for (const message of this.#byTopic.values()) writeRetained(out, message);
+  }
+
+  /** Takes a loaded record whose payload is its own; they have to come in position order. */
+  load(topic: TopicRef, record: RetainedRecord): void {
+    this.#add({ ...record, topic, retain: true });
+  }
+
+  #add(message: StoredMessage): void {
+    this.#byTopic.set(message.topic.id, message);
+    this.#bytes += message.payload.byteLength;
+  }
+
+  #drop(topicId: number): boolean {
+    const present = this.#byTopic.get(topicId);
+    if (present === undefined) return false;
+    this.#byTopic.delete(topicId);
+    this.#bytes -= present.payload.byteLength;
+    return true;
+  }
+}
+
+function isAlive(message: StoredMessage, nowMs: number): boolean {
+  return message.expiresAtMs === 0 || message.expiresAtMs > nowMs;
+}
+
+function writeRetained(out: RecordBatch, message: StoredMessage): void {
+  encodeRetained(out.writer, message);
+  out.put(recordKey("r", message.topic.id));
+}
