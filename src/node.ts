@@ -218,7 +218,7 @@ function createTopicBrokers(
       all: () => replica.machine.allTopics(),
     },
     clock: systemClock,
-    head: () => store.lastPosition,
+    head: () => replica.machine.head,
     metrics,
     onError: (error) => logger.error({ err: error }, "a subscriber failed"),
   });

@@ -80,7 +80,7 @@ export class LocalBroker implements Broker {
   }
 
   get head(): number {
-    return this.#options.store.lastPosition;
+    return this.#options.replica.machine.head;
   }
 
   eventId(position: number): string {

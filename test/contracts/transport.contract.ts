@@ -55,7 +55,9 @@ export function describeTransport(name: string, connect: () => Promise<Transport
       const pair = await started();
       for (let index = 1; index <= 100; index += 1) pair.one.send({ group: 7, message: message(index) });
       await until(() => pair.received.length === 100);
-      expect(pair.received.map((frame) => frame.message.index)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
+      expect(pair.received.map((frame) => frame.message.index)).toEqual(
+        Array.from({ length: 100 }, (_, i) => i + 1),
+      );
       expect(pair.received[0]?.group).toBe(7);
       expect([...(pair.received[0]?.message.entries[0]?.data ?? [])]).toEqual([1, 2, 3]);
       await pair.close();
