@@ -50,9 +50,9 @@ export function loadState(state: State, records: Iterable<StateRecord>): number 
   state.timeMs = meta.timeMs;
   state.nextPosition = meta.nextPosition;
   state.streamTag = meta.streamTag;
+  if (state.topics.nextId > meta.nextTopicId) throw corrupt("a topic is newer than the state");
   state.topics.nextId = meta.nextTopicId;
   state.idempotency.nextNumber = meta.nextIdempotencyNumber;
-  checkTopics(state);
   loadRetained(state, retained);
   loadIdempotency(state, idempotency);
   return meta.appliedIndex;
@@ -63,18 +63,12 @@ function ownedRetained(value: Uint8Array): RetainedRecord {
   return decodeRetained(ownedCopy(value));
 }
 
-function checkTopics({ topics }: State): void {
-  for (const { id, name } of topics.page("", null, topics.size)) {
-    if (id >= topics.nextId) throw corrupt(`topic ${id} is newer than the state`);
-    if (topics.byName(name)?.id !== id) throw corrupt(`two topics of one name, ${id} among them`);
-  }
-}
-
 function loadRetained(state: State, records: Numbered<RetainedRecord>[]): void {
   records.sort((a, b) => a.value.position - b.value.position);
   for (const { number, value } of records) {
     const topic = state.topics.byId(number);
     if (topic === undefined) throw corrupt(`a retained message of topic ${number}, which does not exist`);
+    if (value.position >= state.nextPosition) throw corrupt("a retained message is newer than the state");
     state.retained.load(topic.ref, value);
   }
 }
@@ -85,6 +79,7 @@ function loadIdempotency(state: State, records: Numbered<IdempotencyRecord>[]): 
     if (state.topics.byId(value.topicId) === undefined) {
       throw corrupt(`an idempotency key of topic ${value.topicId}, which does not exist`);
     }
+    if (number >= state.idempotency.nextNumber) throw corrupt("an idempotency key is newer than the state");
     state.idempotency.load(number, value);
   }
 }

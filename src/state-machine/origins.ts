@@ -26,6 +26,11 @@ export class Origins {
     return "applied";
   }
 
+  /** The highest incarnation that an origin proposed under; 0 when it never did. */
+  incarnationOf(origin: string): number {
+    return this.#byName.get(origin)?.incarnation ?? 0;
+  }
+
   writeChanges(out: RecordBatch): void {
     for (const origin of this.#changed) {
       const record = this.#byName.get(origin);

@@ -5,7 +5,7 @@
 import type { Retention } from "../commands/command.js";
 import type { TopicRef } from "./effects.js";
 import type { RecordBatch } from "./record-batch.js";
-import { decodeTopic, encodeTopic, numberOf, recordKey, type StateRecord } from "./records.js";
+import { corrupt, decodeTopic, encodeTopic, numberOf, recordKey, type StateRecord } from "./records.js";
 import { TopicList } from "./topic-list.js";
 
 /** A topic as the host may look at it, at any time between two envelopes. */
@@ -42,7 +42,7 @@ export class Topics {
     return this.#byName.size;
   }
 
-  /** The id that the next topic gets; set once, when the state is loaded. */
+  /** The id that the next topic gets; set once, after the topics are loaded. */
   get nextId(): number {
     return this.#nextId;
   }
@@ -107,9 +107,12 @@ export class Topics {
     for (const topic of this.#byId.values()) writeTopic(out, topic);
   }
 
-  /** Takes a record that `writeChanges` wrote. */
+  /** Takes a record that `writeChanges` wrote. Throws `FatalError` `store_corrupt`. */
   load(record: StateRecord): void {
-    this.#add(topicState(numberOf("t", record.key), decodeTopic(record.value)));
+    const topic = topicState(numberOf("t", record.key), decodeTopic(record.value));
+    if (this.#byName.has(topic.name)) throw corrupt(`two topics of one name, ${topic.id} among them`);
+    this.#add(topic);
+    if (topic.id >= this.#nextId) this.#nextId = topic.id + 1;
   }
 
   #add(topic: TopicState): void {

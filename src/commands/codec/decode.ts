@@ -37,6 +37,7 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   const timeMs = reader.uint64();
   const incarnation = reader.uint64();
   const origin = reader.sharedText();
+  if (origin.length > format.ORIGIN_LENGTH_MAX) throw reader.malformed("origin too long");
   if (count * COMMAND_BYTES_MIN > reader.remaining) throw reader.malformed("count too large");
   const commands: Command[] = [];
   let lastTopic: string | null = null;

@@ -37,8 +37,9 @@ export class EnvelopeEncoder {
     return this.#writer.length;
   }
 
-  /** Starts an envelope; what was begun and not finished is thrown away. */
+  /** Starts an envelope; what was begun and not finished is thrown away. An origin has at most 128 characters. */
   begin(origin: string, incarnation: number): void {
+    if (origin.length > format.ORIGIN_LENGTH_MAX) throw new FatalError("invalid_command", "origin too long");
     const writer = this.#writer;
     writer.rewind(0);
     this.#count = 0;

@@ -20,6 +20,8 @@ export const SEQUENCE_AT = 6;
 export const TIME_AT = 14;
 export const INCARNATION_AT = 22;
 export const HEADER_BYTES = 30;
+/** Characters of an origin: it is part of a key of the state store. */
+export const ORIGIN_LENGTH_MAX = 128;
 
 /** Low three bits of a command's first byte. */
 export const KIND_MASK = 0x07;
