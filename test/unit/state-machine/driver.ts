@@ -1,0 +1,73 @@
+/** Drives a machine as replication would: one origin, sequences and indexes in order, a clock that tests move by hand. */
+import type { Command } from "../../../src/commands/command.js";
+import type { Applied, CommandResult, StoredMessage } from "../../../src/state-machine/effects.js";
+import { Machine, type MachineOptions, type StateRecord } from "../../../src/state-machine/machine.js";
+
+export const START_MS = 1_790_000_000_000;
+
+export class Driver {
+  machine: Machine;
+  timeMs = START_MS;
+  #index = 0;
+  #sequence = 0;
+  readonly #records = new Map<string, Uint8Array>();
+  readonly #options: MachineOptions;
+
+  constructor(options: MachineOptions = {}) {
+    this.#options = options;
+    this.machine = new Machine(options);
+  }
+
+  /** Applies one envelope of these commands. */
+  apply(...commands: Command[]): Applied {
+    this.#index += 1;
+    this.#sequence += 1;
+    const { timeMs } = this;
+    const envelope = { origin: "1", incarnation: 1, sequence: this.#sequence, timeMs, commands };
+    return this.machine.apply(envelope, this.#index);
+  }
+
+  /** The result of one command, applied in an envelope of its own. */
+  result(command: Command): CommandResult {
+    return this.apply(command).results[0]!;
+  }
+
+  /** Moves what changed into the records, as a checkpoint does. Returns the keys, deleted ones with a minus. */
+  checkpoint(): string[] {
+    const keys: string[] = [];
+    for (const { key, value } of this.machine.takeChanges()) {
+      keys.push(value === null ? `-${key}` : key);
+      // A copy, as a store makes one.
+      if (value === null) this.#records.delete(key);
+      else this.#records.set(key, Buffer.from(value));
+    }
+    return keys;
+  }
+
+  /** What the checkpoints left, ordered by key. */
+  records(): StateRecord[] {
+    return [...this.#records]
+      .map(([key, value]) => ({ key, value }))
+      .sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  /** Goes on with a machine loaded from the last checkpoint. */
+  restart(options = this.#options): void {
+    this.machine = Machine.load(this.records(), options);
+  }
+}
+
+/** The messages of all append effects, in order. */
+export function appended(applied: Applied): StoredMessage[] {
+  return applied.effects.flatMap((effect) => (effect.kind === "append" ? effect.messages : []));
+}
+
+/** The effects in short: "+a" created, "-a" deleted, "a@3" a message of topic a at position 3. */
+export function story(applied: Applied): string {
+  const parts = applied.effects.map((effect) => {
+    if (effect.kind === "topic-created") return `+${effect.topic.name}`;
+    if (effect.kind === "topic-deleted") return `-${effect.topic.name}`;
+    return `[${effect.messages.map(({ topic, position }) => `${topic.name}@${position}`).join(" ")}]`;
+  });
+  return parts.join(" ");
+}
