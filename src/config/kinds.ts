@@ -145,3 +145,26 @@ export function origins(): Kind<readonly string[]> {
     format: (list) => (list.length === 0 ? "none" : list.join(",")),
   };
 }
+
+/** Any text but the empty one. */
+export function text(placeholder: string): Kind<string> {
+  const expected = "some text";
+  return { placeholder, expected, schema: z.string(must(expected)).min(1, must(expected)), format: String };
+}
+
+/** Where a node's HTTP edge is. */
+export function httpUrl(): Kind<string> {
+  const expected = "a URL that begins with http:// or https://";
+  const schema = z.url({ protocol: /^https?$/, ...must(expected) });
+  return { placeholder: "URL", expected, schema, format: String };
+}
+
+/** A time in whole seconds, at least one; a plain number counts seconds. */
+export function seconds(): Kind<number> {
+  const expected = "a time in whole seconds (60, or with s, m, h, d), 1 or more";
+  const read = (written: string): number | undefined => {
+    const ms = parseDurationMs(written, 1_000);
+    return ms === undefined ? undefined : ms / 1_000;
+  };
+  return ranged("TIME", expected, [1, Number.MAX_SAFE_INTEGER], read, String);
+}

@@ -3,10 +3,10 @@
  * that remember where they were written, so that every complaint can say so.
  */
 import { parseDocument } from "yaml";
-import type { z } from "zod";
 import { ConfigError } from "../errors.js";
+import { checkValue, shown } from "./check.js";
 import { type CommandLine, type FlagShape, parseFlags } from "./flags.js";
-import { opposite } from "./kinds.js";
+import { type Kind, opposite } from "./kinds.js";
 import { suggestion } from "./nearest.js";
 import type { ServeConfig, SettingKey } from "./serve-config.js";
 import {
@@ -21,15 +21,6 @@ import {
 
 type Values = { -readonly [Key in SettingKey]?: ServeConfig[Key] };
 
-/** The longest value that a complaint repeats. */
-const SHOWN_LENGTH_MAX = 80;
-
-/** A value as a complaint shows it: one line, quoted, not endless. */
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}...` : text;
-}
-
 /** The settings that one source gives, checked one by one. */
 export class Layer {
   readonly values: Readonly<Values>;
@@ -42,7 +33,7 @@ export class Layer {
 
   /** Checks a value and keeps it; a later one of the same setting replaces it. Throws `ConfigError`. */
   give({ key, negated }: NamedSetting, raw: unknown, place: string): void {
-    this.#check(key, negated ? opposite(raw) : raw, raw, place);
+    this.#keep(key, negated ? opposite(raw) : raw, raw, place);
     this.#places.set(key, place);
   }
 
@@ -51,14 +42,9 @@ export class Layer {
     return this.#places.get(key);
   }
 
-  #check<Key extends SettingKey>(key: Key, value: unknown, raw: unknown, place: string): void {
-    const schema: z.ZodType<ServeConfig[Key]> = SETTINGS[key].kind.schema;
-    const checked = schema.safeParse(value);
-    if (!checked.success) {
-      const reason = checked.error.issues[0]?.message ?? `must be ${SETTINGS[key].kind.expected}`;
-      throw new ConfigError(`${place}: ${reason}, not ${shown(raw)}`);
-    }
-    this.#values[key] = checked.data;
+  #keep<Key extends SettingKey>(key: Key, value: unknown, raw: unknown, place: string): void {
+    const kind: Kind<ServeConfig[Key]> = SETTINGS[key].kind;
+    this.#values[key] = checkValue(kind, value, place, raw);
   }
 }
 

@@ -1,0 +1,115 @@
+/** One node from start to exit code: says ready, and one clear line about whatever ends it. */
+import pretty from "pino-pretty";
+import { isLoopback } from "../config/doors.js";
+import type { ServeConfig } from "../config.js";
+import { limits } from "../limits.js";
+import { type RunningNode, startNode } from "../node.js";
+import { createLogger, type Logger } from "../runtime/logger.js";
+
+/** Lines that nothing may silence: ready and fatal. JSON also on a terminal, where the others are pretty. */
+function loudLogger(): Logger {
+  return createLogger("info", false);
+}
+
+function logger(config: ServeConfig): Logger {
+  if (!process.stdout.isTTY) return createLogger(config.logLevel, false);
+  return createLogger(config.logLevel, false, pretty({ translateTime: "SYS:HH:MM:ss.l", sync: true }));
+}
+
+/** Runs a node until it is told to stop or has to; gives the exit code. */
+export async function runNode(config: ServeConfig): Promise<number> {
+  const loud = loudLogger();
+  const log = logger(config);
+  const death = dieOnUncaught(loud);
+  const stopping = firstStopSignal(loud);
+  warnOfChoices(config, log);
+
+  const starting = startNode(config, { logger: log });
+  // A failed start is told below; a stop that was asked for meanwhile must not make it an unhandled rejection.
+  starting.catch(() => undefined);
+  let node: RunningNode;
+  try {
+    node = await Promise.race([starting, death]);
+  } catch (error) {
+    return fatal(loud, error, "the node cannot start");
+  }
+  loud.info({ nodeId: node.nodeId, mqtt: node.mqtt, http: node.http, peer: null }, "ready");
+
+  const end = await Promise.race([stopping, node.failed, death.catch(asError)]);
+  if (typeof end !== "string") return fatal(loud, end, "the node has to stop");
+  log.info({ signal: end }, "stopping");
+  return await stop(node, loud, log);
+}
+
+/** Warns of what was chosen and is less than safe. */
+function warnOfChoices(config: ServeConfig, log: Logger): void {
+  if (!isLoopback(config.host)) {
+    log.warn(
+      { host: config.host },
+      "everybody who reaches this address may publish, subscribe and delete topics",
+    );
+  }
+  if (config.durability === "os") {
+    log.warn({ durability: "os" }, "acknowledged messages are lost when the power fails");
+  }
+}
+
+/**
+ * Resolves with the first SIGTERM or SIGINT. From then on the process has `limits.shutdownMs` left, also when it is still
+ * starting; a second signal exits at once.
+ */
+function firstStopSignal(loud: Logger): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (asked) process.exit(1);
+      asked = true;
+      setTimeout(dieLate, limits.shutdownMs, loud).unref();
+      resolve(signal);
+    };
+    process.on("SIGTERM", onSignal);
+    process.on("SIGINT", onSignal);
+  });
+}
+
+function dieLate(loud: Logger): void {
+  loud.fatal({ code: "stop_timeout", afterMs: limits.shutdownMs }, "the node did not stop in time");
+  process.exit(1);
+}
+
+/** Rejects with what nobody caught: the state of the process is unknown then, so it must end. */
+function dieOnUncaught(loud: Logger): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    let dying = false;
+    const die = (thrown: unknown): void => {
+      if (dying) process.exit(fatal(loud, thrown, "the node failed twice"));
+      dying = true;
+      reject(asError(thrown));
+    };
+    process.on("uncaughtException", die);
+    process.on("unhandledRejection", die);
+  });
+}
+
+async function stop(node: RunningNode, loud: Logger, log: Logger): Promise<number> {
+  try {
+    await node.stop();
+  } catch (error) {
+    return fatal(loud, error, "the node did not stop cleanly");
+  }
+  log.info({}, "stopped");
+  return 0;
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
+/** Tells why in one line: an expected error by its code, another with its stack. Gives the exit code. */
+function fatal(loud: Logger, thrown: unknown, what: string): number {
+  const error = asError(thrown);
+  const isExpected = "code" in error && (error.name === "FatalError" || error.name === "ClusterError");
+  const facts = isExpected ? { code: error.code } : { code: "internal", stack: error.stack };
+  loud.fatal(facts, `${what}: ${error.message}`);
+  return 1;
+}

@@ -1,0 +1,140 @@
+/** `jangada topics`: list, make, show and delete topics over HTTP. */
+import { bytes, duration, text, toggle } from "../config/kinds.js";
+import { suggestion } from "../config/nearest.js";
+import { formatBytes, formatDurationMs } from "../config/units.js";
+import { ConfigError } from "../errors.js";
+import { limits } from "../limits.js";
+import { type CliCommand, type Given, optionsHelp, readArguments } from "./command.js";
+import { ClientFailure } from "./failure.js";
+import { address, jsonOf, nodeUrl, oneLine, request, topicPath, urlOption } from "./http.js";
+import { print } from "./output.js";
+
+const options = {
+  url: urlOption,
+  prefix: { kind: text("PREFIX"), help: "ls: only names that begin so" },
+  "retention-age": { kind: duration(1), help: "create: keep messages so long" },
+  "retention-bytes": { kind: bytes(1), help: "create: keep so many bytes of them" },
+  json: { kind: toggle(), help: "print what the node answers, one JSON line a topic" },
+};
+
+type TopicOptions = Given<typeof options>;
+type Fields = Readonly<Record<string, unknown>>;
+type Action = (base: URL, name: string, given: TopicOptions) => Promise<void>;
+
+const ACTIONS: ReadonlyMap<string, Action> = new Map([
+  ["create", create],
+  ["show", show],
+  ["delete", remove],
+]);
+
+/** Flags that belong to one word only. */
+const ONLY_WITH: Readonly<Record<string, string>> = {
+  prefix: "ls",
+  "retention-age": "create",
+  "retention-bytes": "create",
+};
+
+export const topics: CliCommand = {
+  name: "topics",
+  usage: "topics ls|create|show|delete [NAME]",
+  summary: "list, make, show and delete topics",
+  details: () =>
+    `topics ls [--prefix PREFIX]\ntopics create NAME [--retention-age 1h] [--retention-bytes 10MiB]\n` +
+    `topics show NAME\ntopics delete NAME\n\n${optionsHelp(options)}`,
+  async run(argv) {
+    const { options: given, positionals } = readArguments(argv, options);
+    const [word, name, extra] = positionals;
+    const action = ACTIONS.get(word ?? "");
+    if (word === undefined) throw new ConfigError("topics needs one of ls, create, show, delete");
+    if (word !== "ls" && action === undefined) {
+      throw new ConfigError(`unknown command topics ${word}${suggestion(word, ["ls", ...ACTIONS.keys()])}`);
+    }
+    refuseMisplaced(given, word);
+    const surplus = action === undefined ? name : extra;
+    if (surplus !== undefined) throw new ConfigError(`topics ${word}: too many arguments: ${surplus}`);
+    const base = nodeUrl(given.url);
+    if (action === undefined) await list(base, given);
+    else if (name === undefined) throw new ConfigError(`topics ${word} needs a NAME`);
+    else await action(base, name, given);
+    return 0;
+  },
+};
+
+function refuseMisplaced(given: TopicOptions, word: string): void {
+  for (const flag of Object.keys(given)) {
+    const owner = ONLY_WITH[flag];
+    if (owner !== undefined && owner !== word)
+      throw new ConfigError(`flag --${flag}: only with topics ${owner}`);
+  }
+}
+
+async function list(base: URL, given: TopicOptions): Promise<void> {
+  let cursor: string | undefined;
+  do {
+    const query = { prefix: given.prefix, limit: limits.topicListLimitMax, cursor };
+    const page = fieldsOf(await jsonOf(await request(address(base, "topics", query))));
+    const rows: unknown = page["topics"];
+    if (!Array.isArray(rows)) throw new ClientFailure("bad_answer", "the answer has no topics");
+    for (const row of rows) await print(listLine(fieldsOf(row), given));
+    const next = page["next"];
+    cursor = typeof next === "string" && next !== "" ? next : undefined;
+  } while (cursor !== undefined);
+}
+
+function listLine(topic: Fields, given: TopicOptions): string {
+  if (given.json === true) return `${JSON.stringify(topic)}\n`;
+  const name = oneLine(String(topic["name"]));
+  return `${name}\t${String(topic["messages"])} messages\t${sizeOf(topic["bytes"])}\n`;
+}
+
+async function create(base: URL, name: string, given: TopicOptions): Promise<void> {
+  const retention = { ageMs: given["retention-age"], bytes: given["retention-bytes"] };
+  const isSet = retention.ageMs !== undefined || retention.bytes !== undefined;
+  const response = await request(address(base, "topics"), {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(isSet ? { name, retention } : { name }),
+  });
+  const topic = fieldsOf(await jsonOf(response));
+  await print(given.json === true ? `${JSON.stringify(topic)}\n` : `created ${oneLine(name)}\n`);
+}
+
+async function show(base: URL, name: string, given: TopicOptions): Promise<void> {
+  const topic = fieldsOf(await jsonOf(await request(address(base, topicPath(name)))));
+  await print(given.json === true ? `${JSON.stringify(topic)}\n` : described(topic, ""));
+}
+
+async function remove(base: URL, name: string): Promise<void> {
+  await request(address(base, topicPath(name)), { method: "DELETE" });
+  await print(`deleted ${oneLine(name)}\n`);
+}
+
+/** One line a field; a field of fields is written `retention.ageMs`. */
+function described(fields: Fields, prefix: string): string {
+  return Object.entries(fields)
+    .map(([name, value]) => {
+      if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+        return described(fieldsOf(value), `${prefix}${name}.`);
+      }
+      return `${prefix}${name}: ${valueText(name, value)}\n`;
+    })
+    .join("");
+}
+
+function valueText(name: string, value: unknown): string {
+  if (typeof value === "number" && /bytes$/i.test(name)) return formatBytes(value);
+  if (typeof value === "number" && name === "ageMs") return formatDurationMs(value);
+  return typeof value === "string" ? oneLine(value) : JSON.stringify(value);
+}
+
+function sizeOf(value: unknown): string {
+  return typeof value === "number" ? formatBytes(value) : "";
+}
+
+/** An object of an answer. Throws `ClientFailure` `bad_answer` for anything else. */
+function fieldsOf(value: unknown): Fields {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return Object.fromEntries(Object.entries(value));
+  }
+  throw new ClientFailure("bad_answer", "the answer is no object");
+}
