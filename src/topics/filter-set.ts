@@ -13,28 +13,27 @@ export interface Filter {
 export class FilterSet {
   /** Sorted by filter, no filter twice. */
   readonly filters: readonly Filter[];
-  /** Equal for equal sets. */
+  /** Equal for equal sets, and only for them (a filter has no NUL). */
   readonly key: string;
+  /** The only topic this set can match, or `null` when it has several filters, none, or a wildcard. */
+  readonly exactTopic: string | null;
 
-  /** Takes valid filters; of a repeated filter the last counts (MQTT-3.8.4-3). */
+  /** Takes valid filters; of a repeated filter the last counts (MQTT-3.8.4-3). An empty set matches nothing. */
   constructor(filters: Iterable<Filter>) {
     const byName = new Map<string, Filter>();
     for (const { filter, qos } of filters) byName.set(filter, { filter, qos });
     this.filters = [...byName.values()].sort((a, b) => (a.filter < b.filter ? -1 : 1));
     this.key = this.filters.map(({ filter, qos }) => `${qos}${filter}`).join("\0");
-  }
-
-  /** The only topic this set can match, or `null` when it has several filters or a wildcard. */
-  get exactTopic(): string | null {
-    const only = this.filters.length === 1 ? this.filters[0] : undefined;
-    return only !== undefined && !isWildcard(only.filter) ? only.filter : null;
+    const [only, second] = this.filters;
+    const isExact = only !== undefined && second === undefined && !isWildcard(only.filter);
+    this.exactTopic = isExact ? only.filter : null;
   }
 
   matches(topic: string): boolean {
     return this.filters.some(({ filter }) => filterMatches(filter, topic));
   }
 
-  /** The highest QoS among the filters that match (MQTT 3.1.1, 3.3.5); -1 when none does. */
+  /** The highest QoS among the filters that match (MQTT-3.3.5-1); -1 when none does. */
   qosFor(topic: string): -1 | 0 | 1 | 2 {
     let highest: -1 | 0 | 1 | 2 = -1;
     for (const { filter, qos } of this.filters) {

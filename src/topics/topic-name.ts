@@ -4,7 +4,12 @@
  */
 import { limits } from "../limits.js";
 
-/** UTF-8 length without building the bytes; unpaired surrogates count as 3 (and are refused before). */
+const SLASH = 0x2f;
+const PLUS = 0x2b;
+const HASH = 0x23;
+const DOLLAR = 0x24;
+
+/** UTF-8 length without building the bytes; the text is well-formed. */
 function utf8Bytes(text: string): number {
   let bytes = 0;
   for (let i = 0; i < text.length; i += 1) {
@@ -34,7 +39,7 @@ function isPlausible(text: string): boolean {
 
 /** Whether messages may be published to `name`: no wildcards (MQTT-3.3.2-2). Names under `$` are the broker's own. */
 export function isTopicName(name: string): boolean {
-  return isPlausible(name) && !name.includes("+") && !name.includes("#") && !name.startsWith("$");
+  return isPlausible(name) && !isWildcard(name) && !name.startsWith("$");
 }
 
 /** Whether `filter` may be subscribed to: `#` last and alone in its level, `+` alone in its level (MQTT-4.7.1-2, 4.7.1-3). */
@@ -44,7 +49,7 @@ export function isTopicFilter(filter: string): boolean {
   const parts = filter.split("/");
   return parts.every((part, at) => {
     if (part === "#") return at === parts.length - 1;
-    return part === "+" || !(part.includes("+") || part.includes("#"));
+    return part === "+" || !isWildcard(part);
   });
 }
 
@@ -53,18 +58,27 @@ export function isWildcard(filter: string): boolean {
   return filter.includes("+") || filter.includes("#");
 }
 
-/** Whether a valid filter matches a valid name. Wildcards do not match a first level that begins with `$` (MQTT-4.7.2-1). */
+/**
+ * Whether a valid filter matches a valid name. Wildcards do not match a first level that begins with `$` (MQTT-4.7.2-1).
+ * Runs once a message and filter when a batch is encoded: it walks both texts and makes no others.
+ */
 export function filterMatches(filter: string, name: string): boolean {
-  if (filter === name) return true;
-  if (!isWildcard(filter)) return false;
-  if (name.startsWith("$") && (filter.startsWith("+") || filter.startsWith("#"))) return false;
-  const filterLevels = filter.split("/");
-  const nameLevels = name.split("/");
-  for (let i = 0; i < filterLevels.length; i += 1) {
-    const level = filterLevels[i];
-    if (level === "#") return true;
-    if (i >= nameLevels.length) return false;
-    if (level !== "+" && level !== nameLevels[i]) return false;
+  let f = 0;
+  let n = 0;
+  if (name.charCodeAt(0) === DOLLAR && filter.charCodeAt(0) !== DOLLAR) return false;
+  while (f < filter.length) {
+    const unit = filter.charCodeAt(f);
+    if (unit === HASH) return true;
+    if (unit === PLUS) {
+      while (n < name.length && name.charCodeAt(n) !== SLASH) n += 1;
+      f += 1;
+    } else if (n < name.length && unit === name.charCodeAt(n)) {
+      f += 1;
+      n += 1;
+    } else {
+      // "sport/#" matches "sport" too: `#` stands for the parent level as well (4.7.1.2).
+      return n === name.length && unit === SLASH && filter.charCodeAt(f + 1) === HASH;
+    }
   }
-  return filterLevels.length === nameLevels.length;
+  return n === name.length;
 }
