@@ -8,7 +8,7 @@ import type { Random } from "../runtime/random.js";
 import { ClientFailure } from "./failure.js";
 import { request } from "./http.js";
 import { fullJitterMs, waitMs } from "./retry.js";
-import { eventStream } from "./sse-events.js";
+import { type EventStream, eventStream } from "./sse-events.js";
 
 /** What is followed. */
 export interface FollowRequest {
@@ -73,23 +73,24 @@ async function connectOnce(following: FollowRequest, state: State): Promise<"end
   const headers: Record<string, string> = { accept: "text/event-stream" };
   if (state.lastId !== undefined) headers["last-event-id"] = state.lastId;
   else if (following.from !== undefined) url.searchParams.set("from", following.from);
+  let stream: EventStream | undefined;
   try {
     const signal = AbortSignal.any([following.signal, silence.signal]);
     const response = await request(url, { headers, signal });
     state.met = true;
-    const { events, retryMs } = eventStream(response, () => watchdog.refresh());
-    for await (const event of events) {
+    stream = eventStream(response, () => watchdog.refresh());
+    for await (const event of stream.events) {
       state.attempt = 0;
       if ((await following.onEvent(event)) === "end") return "end";
       if (event.id !== undefined) state.lastId = event.id;
-      state.retryMs = retryMs();
     }
-    state.retryMs = retryMs();
     return "dropped";
   } catch (error) {
     if (!silence.signal.aborted) throw error;
     throw new ClientFailure("connection_lost", "the node has gone silent", { retryable: true });
   } finally {
     clearTimeout(watchdog);
+    state.retryMs = stream?.retryMs() ?? state.retryMs;
+    state.lastId ??= stream?.startId();
   }
 }

@@ -114,6 +114,17 @@ describe("coming back", () => {
     expect(seen[1]?.headers["last-event-id"]).toBe("5");
   });
 
+  it("resumes where a live stream began when nothing came since", async () => {
+    const { url, seen } = await node((_request, response, number) => {
+      begin(response);
+      if (number === 1) response.end("retry: 1\n:\n\nid: s-41\n\n");
+      else record(response, "s-42", { payload: "x" });
+    });
+    const { stderr } = await run(["sub", "t", "--count", "1", "--url", url]);
+    expect(seen[1]?.headers["last-event-id"]).toBe("s-41");
+    expect(stderr).toContain("; reconnecting\n");
+  });
+
   it("says so when a live stream drops before its first message", async () => {
     const { url } = await node((_request, response, number) => {
       begin(response);
