@@ -1,0 +1,65 @@
+/** The node under test as a real process: the built command, free ports of 127.0.0.1, a data directory of its own. */
+import { Child } from "./children.js";
+import { builtFile } from "./paths.js";
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Server {
+  readonly child: Child;
+  readonly http: Address;
+  readonly mqtt: Address;
+  /** From spawn to the ready line, milliseconds. */
+  readonly readyMs: number;
+}
+
+export interface ServerOptions {
+  readonly dataDir: string;
+  /** 0, the default, picks a free one. */
+  readonly httpPort?: number;
+  readonly mqttPort?: number;
+  readonly cpu?: number | undefined;
+  /** Options of Node itself, `--cpu-prof` for example. */
+  readonly nodeArgs?: readonly string[];
+  /** More flags of `jangada serve`. */
+  readonly flags?: readonly string[];
+  readonly readyTimeoutMs?: number;
+}
+
+function parseAddress(value: unknown): Address {
+  const text = String(value);
+  const colon = text.lastIndexOf(":");
+  const port = Number(text.slice(colon + 1));
+  if (colon < 1 || !Number.isInteger(port)) throw new Error(`the ready line has no host:port but "${text}"`);
+  return { host: text.slice(0, colon), port };
+}
+
+function readyFields(line: string): Record<string, unknown> | undefined {
+  if (!line.includes('"ready"')) return undefined;
+  try {
+    const fields = JSON.parse(line) as Record<string, unknown>;
+    return fields["msg"] === "ready" ? fields : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Starts `jangada serve` and waits until it takes traffic. */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const args = [
+    ...(options.nodeArgs ?? []),
+    builtFile("src", "cli", "jangada.js"),
+    "serve",
+    ...["--mqtt-port", String(options.mqttPort ?? 0)],
+    ...["--http-port", String(options.httpPort ?? 0)],
+    ...["--data-dir", options.dataDir],
+    ...(options.flags ?? []),
+  ];
+  const startedAt = performance.now();
+  const child = await Child.start(process.execPath, args, { cpu: options.cpu });
+  const fields = await child.waitForLine(readyFields, options.readyTimeoutMs ?? 60_000, "its ready line");
+  const readyMs = performance.now() - startedAt;
+  return { child, readyMs, http: parseAddress(fields["http"]), mqtt: parseAddress(fields["mqtt"]) };
+}

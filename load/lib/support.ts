@@ -1,0 +1,105 @@
+/** Small things that every load program needs: temporary directories, waiting, a free port, a deadline, a seeded random. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const directories = new Set<string>();
+let hooked = false;
+
+/** A new directory that is removed when the process ends. */
+export function temporaryDirectory(purpose: string): string {
+  if (!hooked) {
+    hooked = true;
+    process.once("exit", () => {
+      for (const directory of directories) removeDirectory(directory);
+    });
+  }
+  const directory = mkdtempSync(join(tmpdir(), `jangada-${purpose}-`));
+  directories.add(directory);
+  return directory;
+}
+
+export function removeDirectory(directory: string): void {
+  directories.delete(directory);
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** Leaves a temporary directory behind, as evidence. */
+export function keepDirectory(directory: string): void {
+  directories.delete(directory);
+}
+
+export function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Asks `condition` every `periodMs` until it is true; false when `timeoutMs` were over first. */
+export async function waitUntil(
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs: number,
+  periodMs = 20,
+): Promise<boolean> {
+  const end = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() >= end) return false;
+    await delay(periodMs);
+  }
+  return true;
+}
+
+/** A port of 127.0.0.1 that is free now, for programs that cannot pick one themselves. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      const port = address !== null && typeof address === "object" ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** Whether something accepts connections there. */
+export function accepts(port: number, host = "127.0.0.1"): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host });
+    const answer = (yes: boolean): void => {
+      socket.destroy();
+      resolve(yes);
+    };
+    socket.once("connect", () => answer(true));
+    socket.once("error", () => answer(false));
+  });
+}
+
+/** Ends the whole program with code 1 when it is not done by then: nothing here may hang for ever. */
+export function setDeadline(ms: number, what: string): void {
+  setTimeout(() => {
+    console.error(`${what}: not done after ${Math.round(ms / 1000)} s, given up`);
+    process.exit(1);
+  }, ms).unref();
+}
+
+/** Runs a program's main function: its exit code is the process's, an error is one line and code 1. */
+export function runMain(main: () => Promise<number>): void {
+  main().then(
+    (code) => process.exit(code),
+    (error: unknown) => {
+      console.error(error instanceof Error ? error.message : String(error));
+      process.exit(1);
+    },
+  );
+}
+
+/** Numbers in [0, 1) that one seed decides (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
