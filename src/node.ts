@@ -218,7 +218,7 @@ function createTopicBrokers(
       all: () => replica.machine.allTopics(),
     },
     clock: systemClock,
-    head: () => replica.machine.head,
+    head: () => store.lastPosition,
     metrics,
     onError: (error) => logger.error({ err: error }, "a subscriber failed"),
   });

@@ -80,7 +80,7 @@ export class LocalBroker implements Broker {
   }
 
   get head(): number {
-    return this.#options.replica.machine.head;
+    return this.#options.store.lastPosition;
   }
 
   eventId(position: number): string {
