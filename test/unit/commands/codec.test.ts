@@ -113,6 +113,17 @@ describe("encoding and decoding", () => {
     expect(payload?.buffer).toBe(bytes.buffer);
   });
 
+  it("takes no topic for another, however alike they are", () => {
+    // "Ã©" is what the bytes of "é" would be, one character each.
+    const alike = (i: number): string[] => [`a/${i + 1e5}`, `b/${i + 1e5}`, `${i}/Ã©`, `${i}/é`];
+    const topics = Array.from({ length: 20_000 }, (_, i) => alike(i)).flat();
+    const commands = topics.map((topic): Command => ({ kind: "delete-topic", topic }));
+    const decoded = decodeEnvelope(encodeEnvelope(envelopeOf(...commands))).commands;
+    expect(decoded.map((command) => (command.kind === "delete-topic" ? command.topic : null))).toEqual(
+      topics,
+    );
+  });
+
   it("leaves a topic out when it is that of the publish before", () => {
     const topic = "a/rather/long/topic/name";
     const once = encodeEnvelope(envelopeOf(publishOf(topic, "1"))).length;
@@ -221,6 +232,10 @@ describe("bad bytes", () => {
     ["a topic that is not UTF-8", withBytes(1, 0x04, 1, 0xff)],
     ["a topic cut within a character", withBytes(1, 0x04, 2, 0xe2, 0x82)],
     ["a length beyond 2^53", withBytes(1, 0x04, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f)],
+    [
+      "an expiry beyond 2^53",
+      withBytes(1, 1, 1, 97, 0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0),
+    ],
     ["a length without end", withBytes(1, 0x04, ...new Array<number>(20).fill(0xff))],
   ])("%s", (_, bytes) => {
     expect(codeOf(bytes)).toBe("invalid_command");

@@ -107,6 +107,7 @@ describe("the table of keys", () => {
     driver.apply();
     driver.apply();
     expect(driver.machine.idempotencyKeyCount).toBe(1);
+    expect(driver.result(keyed("a", "k1199", "other"))).toMatchObject({ replayed: true });
   });
 
   it("is the same after a restart, and goes on forgetting", () => {
