@@ -2,6 +2,7 @@
 import pretty from "pino-pretty";
 import { isLoopback } from "../config/doors.js";
 import type { ServeConfig } from "../config.js";
+import { FatalError } from "../errors.js";
 import { limits } from "../limits.js";
 import { type RunningNode, startNode } from "../node.js";
 import { createLogger, type Logger } from "../runtime/logger.js";
@@ -73,8 +74,8 @@ function firstStopSignal(loud: Logger): Promise<NodeJS.Signals> {
 }
 
 function dieLate(loud: Logger): void {
-  loud.fatal({ code: "stop_timeout", afterMs: limits.shutdownMs }, "the node did not stop in time");
-  process.exit(1);
+  const late = new FatalError("stop_timeout", `not stopped after ${limits.shutdownMs} ms`);
+  process.exit(fatal(loud, late, "the node does not wait any longer"));
 }
 
 /** Rejects with what nobody caught: the state of the process is unknown then, so it must end. */

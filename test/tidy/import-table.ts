@@ -1,0 +1,145 @@
+/**
+ * Who may import what: the most specific row that names a file decides. A row's own directory is always allowed. Adding to this
+ * table is the rarest of changes, and a reason goes with it.
+ */
+
+/** One row. A name that ends in `/` stands for all below it; `node:` and `npm:` alone stand for all of them. */
+export interface Row {
+  /** A directory (ends in `/`) or a file. */
+  readonly files: string;
+  readonly may: readonly string[];
+}
+
+/** Pure and of no area: anybody may know them. */
+const COMMON = ["src/errors.ts", "src/limits.ts"];
+
+/** Ports of time, chance, counting and logging, with their real versions beside them. */
+const RUNTIME = "src/runtime/";
+
+/** What a message, a command and an effect are. */
+const VALUES = ["src/commands/command.ts", "src/state-machine/effects.ts"];
+
+/** Byte encoding without Node: the state machine's records use it too. */
+const BYTES = [
+  "src/commands/codec/byte-reader.ts",
+  "src/commands/codec/byte-writer.ts",
+  "src/commands/codec/owned-copy.ts",
+];
+
+/** What edges know of the node: its front, never its inside. */
+const EDGE_VIEW = [
+  ...COMMON,
+  ...VALUES,
+  RUNTIME,
+  "src/broker.ts",
+  "src/edges/edge.ts",
+  "src/store/message-store.ts",
+  "src/topics/subscriber.ts",
+  "src/topics/filter-set.ts",
+  "src/topics/topic-name.ts",
+];
+
+export const IMPORT_TABLE: readonly Row[] = [
+  // Replication knows no topic and imports nothing of src/; only one file of it knows the engine.
+  { files: "cluster/", may: ["node:"] },
+  { files: "cluster/raft-core.ts", may: ["cluster/", "npm:@coaty/consensus.raft"] },
+
+  // Leaves.
+  { files: "src/errors.ts", may: [] },
+  { files: "src/limits.ts", may: ["src/errors.ts"] },
+  { files: "src/runtime/", may: ["node:crypto", "npm:pino", "npm:prom-client"] },
+  {
+    files: "src/config/",
+    may: [...COMMON, "src/runtime/logger.ts", "node:net", "node:util", "npm:zod", "npm:yaml"],
+  },
+  { files: "src/config.ts", may: ["src/config/", ...COMMON] },
+
+  // Pure: no Node, no npm.
+  {
+    files: "src/state-machine/",
+    may: [...COMMON, "src/commands/command.ts", ...BYTES, "src/topics/topic-name.ts"],
+  },
+
+  // The only way to change state; carries commands to replication and back.
+  {
+    files: "src/commands/",
+    may: [...COMMON, RUNTIME, "src/state-machine/effects.ts", "cluster/types.ts", "cluster/errors.ts"],
+  },
+
+  // What is kept. One file knows lmdb.
+  { files: "src/store/", may: [...COMMON, "src/state-machine/", "node:"] },
+  {
+    files: "src/store/lmdb-state-store.ts",
+    may: ["src/store/", ...COMMON, "src/state-machine/", "node:", "npm:lmdb"],
+  },
+
+  // Fan-out on this node: reads the store through its port.
+  {
+    files: "src/topics/",
+    may: [...COMMON, RUNTIME, "src/state-machine/effects.ts", "src/store/message-store.ts"],
+  },
+  { files: "src/topics/topic-name.ts", may: ["src/limits.ts"] },
+
+  // Joins replication, machine, store and topic brokers; its edges are ports.
+  {
+    files: "src/replica/",
+    may: [
+      ...COMMON,
+      RUNTIME,
+      "cluster/",
+      "src/broker.ts",
+      "src/commands/",
+      "src/edges/edge.ts",
+      "src/state-machine/",
+      "src/store/",
+      "src/topics/",
+      "node:",
+    ],
+  },
+  {
+    files: "src/broker.ts",
+    may: [...VALUES, "src/store/message-store.ts", "src/topics/filter-set.ts", "src/topics/subscriber.ts"],
+  },
+
+  // Bytes to commands, batches to bytes. One edge knows nothing of another.
+  { files: "src/edges/edge.ts", may: [] },
+  {
+    files: "src/edges/http/",
+    may: [...EDGE_VIEW, "node:", "npm:fastify", "npm:@fastify/swagger", "npm:zod"],
+  },
+  { files: "src/edges/mqtt/", may: [...EDGE_VIEW, "node:", "npm:mqtt-packet"] },
+
+  // Wiring: may know everybody but the command line.
+  {
+    files: "src/node.ts",
+    may: [
+      ...COMMON,
+      RUNTIME,
+      "cluster/",
+      "src/broker.ts",
+      "src/commands/",
+      "src/config.ts",
+      "src/edges/",
+      "src/replica/",
+      "src/store/",
+      "src/topics/",
+    ],
+  },
+  {
+    files: "src/cli/",
+    may: [
+      ...COMMON,
+      RUNTIME,
+      "src/config.ts",
+      "src/config/",
+      "src/node.ts",
+      "node:",
+      "npm:eventsource-parser",
+      "npm:pino-pretty",
+    ],
+  },
+
+  // Outside programs: they see the node as users do, over the network.
+  { files: "clients/", may: ["node:", "npm:"] },
+  { files: "load/", may: ["node:", "npm:"] },
+];
