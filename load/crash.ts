@@ -12,6 +12,10 @@ function print(report: CampaignReport, seed: number): void {
   const rows = [
     ["publishes attempted", formatNumber(report.attempted)],
     ["acknowledged", formatNumber(report.acknowledged)],
+    ...[...report.acknowledgedByKind].map(([kind, count]) => [
+      `  by ${kind} publishers`,
+      formatNumber(count),
+    ]),
     ["refused", formatNumber(report.refused)],
     ["stored", formatNumber(report.stored)],
     ["stored and never answered (allowed)", formatNumber(report.storedUnanswered)],

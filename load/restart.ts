@@ -31,7 +31,7 @@ async function publishSingles(server: Server): Promise<number> {
     window: 2,
     payloadBytes: 100,
     warmUpMs: 0,
-    measureMs: 5_000,
+    measureMs: 2_000,
   };
   try {
     const report = await loader.ask<Qos1Report>("run", args, 60_000);

@@ -36,6 +36,8 @@ export interface CampaignReport {
   readonly stored: number;
   /** Messages that were never answered and are there nevertheless: allowed, and a sign that the kills hit something. */
   readonly storedUnanswered: number;
+  /** Acknowledged, by kind of publisher. */
+  readonly acknowledgedByKind: ReadonlyMap<string, number>;
   readonly restartMs: readonly number[];
 }
 
@@ -75,7 +77,9 @@ class Campaign {
         this.#restartMs.push(server.readyMs);
         const killedAt = this.#history.acknowledgedCount;
         await this.#checkAll(server, `round ${round} after the kill`);
-        await this.#publish(server, () => this.#history.acknowledgedCount < round * this.#options.publishes);
+        const isShort = (): boolean => this.#history.acknowledgedCount < round * this.#options.publishes;
+        await this.#publish(server, isShort);
+        if (isShort()) throw new Error(`the publishers lost their connections\n${server.child.tail}`);
         this.#options.log(
           `round ${round}: killed with ${killedAt} acknowledged, ready again in ${server.readyMs.toFixed(0)} ms, ${this.#history.acknowledgedCount} acknowledged, ${this.#violations.length} violations`,
         );
@@ -118,12 +122,11 @@ class Campaign {
     if (!killed) throw new Error(`the node ended by itself, or took no publishes\n${server.child.tail}`);
   }
 
-  /** Runs every publisher once. Throws when they stop early though the node is there. */
+  /** Runs every publisher once: until told to stop, or until its connection breaks. */
   async #publish(server: Server, goOn: () => boolean): Promise<void> {
     const end = performance.now() + PHASE_TIMEOUT_MS;
     const plan = { history: this.#history, topics: TOPICS, goOn: () => goOn() && performance.now() < end };
     await Promise.all(this.#publishers.map((publisher) => publisher.run(server, plan)));
-    if (goOn() && !server.child.ended) throw new Error("the publishers stopped before they were done");
   }
 
   async #checkAll(server: Server, when: string): Promise<void> {
@@ -171,11 +174,22 @@ class Campaign {
       attempted: this.#history.attempted,
       acknowledged: this.#history.acknowledgedCount,
       refused: this.#history.refusedCount,
+      acknowledgedByKind: countByKind(this.#history),
       stored,
       storedUnanswered,
       restartMs: this.#restartMs,
     };
   }
+}
+
+/** A publisher's kind is its name up to the dash. */
+function countByKind(history: History): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { publisher, outcome } of history.attempts()) {
+    const kind = publisher.slice(0, publisher.indexOf("-"));
+    if (outcome === "ok") counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return counts;
 }
 
 async function readAll({ http }: Server): Promise<StoredTopics> {

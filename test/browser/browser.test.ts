@@ -76,7 +76,7 @@ async function publishOverHttp(server: Server, payload: string): Promise<void> {
 /** Subscribes to `praça/#`, calls `publish` once that is granted, and gives the first payload that arrives. */
 async function firstOverMqtt(server: Server, publish: () => Promise<void>): Promise<string> {
   const { host, port } = server.mqtt;
-  if (findProgram("mosquitto_sub") === null) {
+  if (findProgram("mosquitto_sub") === null || findProgram("stdbuf") === null) {
     const client = await mqtt.connectAsync(`mqtt://${host}:${port}`);
     const first = new Promise<string>((resolve) =>
       client.once("message", (_, payload) => resolve(String(payload))),
@@ -85,9 +85,10 @@ async function firstOverMqtt(server: Server, publish: () => Promise<void>): Prom
     await publish();
     return first.finally(() => client.end(true));
   }
-  // -d prints the SUBACK, after which a publish must arrive; -C 1 ends it with the first message.
+  // -d prints the SUBACK, after which a publish must arrive (at once: -oL, since it buffers what goes to a pipe);
+  // -C 1 ends it with the first message.
   const args = ["-h", host, "-p", String(port), "-t", "praça/#", "-C", "1", "-W", "20", "-d", "-F", "got:%p"];
-  const child = spawn("mosquitto_sub", args, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("stdbuf", ["-oL", "mosquitto_sub", ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const subscribed = new Promise<void>((resolve) => {
