@@ -37,6 +37,7 @@ export class LiveSubscription implements Subscription, Straggler, PageWaiter {
   #landed: Page | null = null;
   /** In order. Whoever has any is behind. */
   #changes: Change[] = [];
+  #changesAsked = 0;
 
   constructor(fanout: Fanout, sink: SubscriberSink, filters: FilterSet, cursor: number) {
     this.#fanout = fanout;
@@ -62,16 +63,20 @@ export class LiveSubscription implements Subscription, Straggler, PageWaiter {
 
   change(filters: FilterSet): void {
     if (this.#state === "closed") return;
-    const { head } = this.#fanout;
+    this.#changesAsked += 1;
     if (this.#lastFilters.key === filters.key) return;
+    const asked = this.#changesAsked;
+    const head = this.#fanout.presentHead();
     if (this.#state === "live" && !this.#fanout.isActive) this.#fanout.now(() => this.#broker.flush());
-    // The flush called sinks: this one may have closed, or be behind by now.
+    // Both called sinks: this one may have closed, be behind, or want something else by now.
+    if (asked !== this.#changesAsked) return;
     if (this.#state === "live" && !this.#fanout.isActive) this.#switchTo(filters, head);
     else if (this.#isOpen()) this.#switchLater({ at: head, filters });
   }
 
   close(): void {
     if (this.#state === "closed") return;
+    this.#cursor = this.cursor;
     this.#state = "closed";
     this.#leave();
     this.#changes = [];
@@ -83,8 +88,8 @@ export class LiveSubscription implements Subscription, Straggler, PageWaiter {
     const first = batch.messages[0];
     // It joined in the middle of this batch, or else it has had everything before the first message.
     if (first !== undefined && first.position > this.#cursor) this.#cursor = first.position - 1;
-    const isThrough = this.#handOver(this.#fanout.slices.of(batch, this.#cursor, batch.through));
-    if (!isThrough) this.fallBehind();
+    const part = this.#fanout.slices.of(batch, this.#cursor, batch.through);
+    if (part.messages.length > 0 && !this.#handOver(part)) this.fallBehind();
   }
 
   /** Leaves the live ones, to go on from its cursor as soon as the sink lets it. */

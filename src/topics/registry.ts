@@ -74,6 +74,8 @@ export class TopicBrokers {
   #queued = new Set<TopicBroker>();
   #full = new Set<TopicBroker>();
   #head = 0;
+  /** What is up to here went through the queues or was skipped: the head, but for moments. */
+  #publishedThrough = 0;
   #isActive = false;
   #isStopped = false;
 
@@ -83,7 +85,10 @@ export class TopicBrokers {
     this.#scheduler = new FlushScheduler({
       clock,
       delayMsMax: ceilings.flushDelayMsMax,
-      turn: () => this.#run(() => this.#turn()),
+      turn: () => {
+        this.#noticeHead();
+        this.#run(() => this.#turn());
+      },
       urgentTurn: () => this.#run(() => this.#flushFull()),
     });
     this.#source = {
@@ -104,16 +109,18 @@ export class TopicBrokers {
 
   /**
    * New messages, in position order, once the store has them. Costs next to nothing for topics without subscribers; calls no
-   * sink before the end of the turn.
+   * sink before the end of the turn
+   * (unless positions are missing: a snapshot was installed and nobody called `restored`).
    */
   publish(messages: readonly StoredMessage[]): void {
     const first = messages[0];
     const last = messages[messages.length - 1];
     if (first === undefined || last === undefined) return;
-    if (first.position > this.#head + 1) this.#skipTo(first.position - 1);
-    const known = this.#head;
-    if (last.position <= known) return;
+    if (last.position <= this.#head) return;
     this.#head = last.position;
+    if (first.position > this.#publishedThrough + 1) this.#skipTo(first.position - 1);
+    const known = this.#publishedThrough;
+    this.#publishedThrough = last.position;
     if (this.#index.size === 0) return;
     this.#scheduler.published();
     let topicId = -1;
@@ -145,13 +152,12 @@ export class TopicBrokers {
 
   /** The store was replaced (a snapshot was installed): everybody goes on from his cursor, by reading what is there now. */
   restored(): void {
-    this.#skipTo(this.#options.head());
+    this.#noticeHead();
   }
 
   /** Starts a subscription. No call to its sink comes before this returns. */
   subscribe(request: SubscribeRequest): Subscription {
-    const head = this.#options.head();
-    if (head > this.#head) this.#skipTo(head);
+    this.#noticeHead();
     return new LiveSubscription(this.#fanout, request.sink, request.filters, request.after ?? this.#head);
   }
 
@@ -211,16 +217,24 @@ export class TopicBrokers {
     this.#slices.clear();
   }
 
-  /** The stream goes on after `head`; what is up to there and was not published has to be read. */
-  #skipTo(head: number): void {
+  /** The store may be ahead of what was published: at the start, and after a snapshot was installed. */
+  #noticeHead(): void {
+    const head = this.#options.head();
+    if (head <= this.#head || this.#isActive) return;
+    this.#head = head;
+    this.#skipTo(head);
+  }
+
+  /** What is up to `position` and was not published has to be read; the queues go on after it. */
+  #skipTo(position: number): void {
     this.#source.topicsVersion += 1;
     this.#index.forgetTopic(null);
     if (this.#index.size > 0) {
       this.#now(() => {
-        for (const broker of this.#index.all()) broker.skip(head);
+        for (const broker of this.#index.all()) broker.skip(position);
       });
     }
-    this.#head = head;
+    this.#publishedThrough = position;
   }
 
   #request(): void {
@@ -251,6 +265,9 @@ export class TopicBrokers {
       get head() {
         return registry.#head;
       },
+      get publishedThrough() {
+        return registry.#publishedThrough;
+      },
       get isActive() {
         return registry.#isActive;
       },
@@ -268,6 +285,10 @@ export class TopicBrokers {
       mustFlush: (broker) => {
         this.#full.add(broker);
         if (!this.#isStopped) this.#scheduler.requestUrgent();
+      },
+      presentHead: () => {
+        this.#noticeHead();
+        return this.#head;
       },
       now: (task) => this.#now(task),
       reader: (broker) =>

@@ -13,8 +13,12 @@ import { DeliveryBatch } from "./subscriber.js";
 
 /** What topic brokers and their subscribers ask of the whole. */
 export interface Fanout {
-  /** Position of the newest message that was published. */
+  /** Position of the newest message. */
   readonly head: number;
+  /** Every match up to here is in the brokers' queues or was in them. */
+  readonly publishedThrough: number;
+  /** The same, after a look at the store; may call sinks unless fan-out is under way. */
+  presentHead(): number;
   /** Fan-out is under way, so that a call may come from within a sink. */
   readonly isActive: boolean;
   readonly flushBytesMax: number;
@@ -61,7 +65,7 @@ export class TopicBroker {
   constructor(filters: FilterSet, fanout: Fanout) {
     this.filters = filters;
     this.#fanout = fanout;
-    this.#flushedThrough = fanout.head;
+    this.#flushedThrough = fanout.publishedThrough;
     this.pages = fanout.reader(this);
   }
 
@@ -81,7 +85,7 @@ export class TopicBroker {
   get servedThrough(): number {
     if (this.#flushingAbove !== null) return this.#flushingAbove;
     const first = this.#queue[0];
-    return first === undefined ? this.#fanout.head : first.position - 1;
+    return first === undefined ? this.#fanout.publishedThrough : first.position - 1;
   }
 
   enqueue(message: StoredMessage): void {
@@ -108,16 +112,16 @@ export class TopicBroker {
     this.#queueBytes = 0;
     this.#flushingAbove = first.position - 1;
     if (isLarge) this.#handOverInParts(queue);
-    else this.#handOver(queue, this.#fanout.head);
+    else this.#handOver(queue, this.#fanout.publishedThrough);
     this.#flushingAbove = null;
     if (wasLive) this.#fanout.delivered((this.#fanout.monotonicMs() - this.#queuedSinceMs) / 1000);
   }
 
-  /** Messages up to `head` came by another way than the queue (a snapshot): everybody reads them from the store. */
-  skip(head: number): void {
+  /** Messages up to `position` came by another way than the queue (a snapshot): everybody reads them from the store. */
+  skip(position: number): void {
     this.flush();
     for (const subscription of [...this.live]) subscription.fallBehind();
-    this.#flushedThrough = head;
+    this.#flushedThrough = position;
   }
 
   /** The one topic of this broker was deleted: its last messages, then the end. */
@@ -141,7 +145,7 @@ export class TopicBroker {
 
   /** One log entry may hold more than a batch should. */
   #handOverInParts(queue: readonly StoredMessage[]): void {
-    const { flushBytesMax, flushMessagesMax, head } = this.#fanout;
+    const { flushBytesMax, flushMessagesMax, publishedThrough } = this.#fanout;
     let from = 0;
     let bytes = 0;
     for (const [index, message] of queue.entries()) {
@@ -151,7 +155,7 @@ export class TopicBroker {
       from = index;
       bytes = message.payload.byteLength;
     }
-    this.#handOver(queue.slice(from), head);
+    this.#handOver(queue.slice(from), publishedThrough);
   }
 
   #handOver(messages: readonly StoredMessage[], through: number): void {
