@@ -41,6 +41,8 @@ export interface Disk {
   syncDirectory(path: string): Promise<void>;
   /** The same text for two paths if and only if they name the same file. */
   identity(path: string): Promise<string>;
+  /** Two random 32-bit numbers that no file of this disk was salted with before. */
+  salt(): readonly [number, number];
 }
 
 /** The system's error code ("EIO", "ENOSPC", ...) or "" when there is none. */
@@ -55,9 +57,13 @@ export function toDiskError(error: unknown, doing: string): ClusterError {
   const code = systemCode(error);
   const detail = error instanceof Error ? error.message : String(error);
   if (code === "ENOSPC" || code === "EDQUOT") {
-    return new ClusterError("disk_full", `the disk is full (${doing}): make room and start again: ${detail}`, {
-      cause: error,
-    });
+    return new ClusterError(
+      "disk_full",
+      `the disk is full (${doing}): make room and start again: ${detail}`,
+      {
+        cause: error,
+      },
+    );
   }
   return new ClusterError("disk_failed", `the disk failed (${doing}): ${detail}`, { cause: error });
 }

@@ -1,6 +1,7 @@
 /**
  * The real disk, over node:fs. Callback calls instead of FileHandle: an append is one hop to the thread pool and back.
  */
+import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Disk, DiskFile, DiskMode } from "./disk.js";
@@ -115,5 +116,9 @@ export const nodeDisk: Disk = {
   async identity(path) {
     const { dev, ino } = await fs.promises.stat(path, { bigint: true });
     return `${dev}:${ino}`;
+  },
+  salt() {
+    const bytes = randomBytes(8);
+    return [bytes.readUInt32LE(0), bytes.readUInt32LE(4)];
   },
 };

@@ -1,0 +1,202 @@
+/**
+ * Snapshots on disk: a directory each, written aside as `tmp-*`, every file synced, listed in a manifest, renamed to `snapshot-*`
+ * and the parent synced. Numbers count up; the highest is the newest, and the others go once it is durable.
+ */
+import { join } from "node:path";
+import { assertInvariant, ClusterError } from "../errors.js";
+import type { GroupId, SnapshotMeta } from "../types.js";
+import { type Disk, readFully, systemCode, toDiskError, writeFully } from "./disk.js";
+import { nodeDisk } from "./node-disk.js";
+import { decodeManifest, encodeManifest, MANIFEST_NAME, type SnapshotManifest } from "./snapshot-manifest.js";
+import type { SnapshotFile, SnapshotSink, SnapshotSource, SnapshotStore } from "./snapshot-store.js";
+import { checksumOf, SnapshotWriter } from "./snapshot-writer.js";
+
+export interface FileSnapshotStoreOptions {
+  /** The snapshots' own directory; created when it is not there. */
+  readonly dir: string;
+  readonly group: GroupId;
+  readonly disk?: Disk;
+}
+
+const TEMPORARY = /^tmp-\d+$/;
+const FINISHED = /^snapshot-(\d{10})$/;
+
+function directoryName(serial: number): string {
+  return `snapshot-${String(serial).padStart(10, "0")}`;
+}
+
+export class FileSnapshotStore implements SnapshotStore {
+  readonly #dir: string;
+  readonly #group: GroupId;
+  readonly #disk: Disk;
+  #serial = 0;
+  #latest: FileSnapshot | null = null;
+  #creating = false;
+
+  constructor(options: FileSnapshotStoreOptions) {
+    this.#dir = options.dir;
+    this.#group = options.group;
+    this.#disk = options.disk ?? nodeDisk;
+  }
+
+  async open(): Promise<void> {
+    try {
+      await this.#disk.makeDirectory(this.#dir);
+      const names = await this.#disk.list(this.#dir);
+      for (const name of names) {
+        this.#serial = Math.max(this.#serial, Number(FINISHED.exec(name)?.[1] ?? 0));
+      }
+      if (this.#serial > 0) this.#latest = await this.#load(directoryName(this.#serial));
+      for (const name of names) {
+        if (TEMPORARY.test(name)) await this.#remove(name);
+      }
+      await this.#removeOlder(names);
+      // A directory renamed just before a crash may be there and not yet durable.
+      await this.#disk.syncDirectory(this.#dir);
+    } catch (error) {
+      throw toDiskError(error, `opening the snapshots in ${this.#dir}`);
+    }
+  }
+
+  latest(): SnapshotSource | null {
+    return this.#latest;
+  }
+
+  async create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<void>): Promise<SnapshotSource> {
+    assertInvariant(!this.#creating, "two snapshots are being taken at once");
+    this.#creating = true;
+    try {
+      return await this.#create(meta, fill);
+    } finally {
+      this.#creating = false;
+    }
+  }
+
+  async #create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<void>): Promise<SnapshotSource> {
+    this.#serial += 1;
+    const aside = `tmp-${this.#serial}`;
+    const writer = new SnapshotWriter(this.#disk, join(this.#dir, aside), this.#latest);
+    const failed = (error: unknown): never => {
+      throw toDiskError(error, `writing a snapshot in ${this.#dir}`);
+    };
+    try {
+      await this.#disk.makeDirectory(join(this.#dir, aside)).catch(failed);
+      await fill(writer);
+      const files = await writer.finish().catch(failed);
+      this.#latest = await this.#finish(aside, { group: this.#group, meta, files }).catch(failed);
+    } catch (error) {
+      await writer.close();
+      await this.#remove(aside).catch(() => undefined);
+      throw error;
+    }
+    // What cannot be removed now is removed at the next start.
+    await this.#disk
+      .list(this.#dir)
+      .then((names) => this.#removeOlder(names))
+      .catch(() => undefined);
+    return this.#latest;
+  }
+
+  /** Manifest, sync, rename, sync: from here on the snapshot is the newest. */
+  async #finish(aside: string, manifest: SnapshotManifest): Promise<FileSnapshot> {
+    const name = directoryName(this.#serial);
+    const file = await this.#disk.open(join(this.#dir, aside, MANIFEST_NAME), "create");
+    try {
+      await writeFully(file, [encodeManifest(manifest)], 0);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await this.#disk.syncDirectory(join(this.#dir, aside));
+    await this.#disk.rename(join(this.#dir, aside), join(this.#dir, name));
+    await this.#disk.syncDirectory(this.#dir);
+    return new FileSnapshot(this.#disk, join(this.#dir, name), manifest);
+  }
+
+  async #load(name: string): Promise<FileSnapshot> {
+    const directory = join(this.#dir, name);
+    const path = join(directory, MANIFEST_NAME);
+    const bytes = await readWhole(this.#disk, path);
+    return new FileSnapshot(this.#disk, directory, decodeManifest(path, bytes, this.#group));
+  }
+
+  async #removeOlder(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      if (FINISHED.test(name) && name !== directoryName(this.#serial)) await this.#remove(name);
+    }
+  }
+
+  /** Removes a snapshot's directory, finished or not. */
+  async #remove(name: string): Promise<void> {
+    const directory = join(this.#dir, name);
+    for (const file of await this.#disk.list(directory)) await this.#disk.unlink(join(directory, file));
+    await this.#disk.removeDirectory(directory);
+  }
+}
+
+/** The bytes of a small file; none when it is not there. */
+async function readWhole(disk: Disk, path: string): Promise<Buffer> {
+  const file = await disk.open(path, "read").catch((error: unknown) => {
+    if (systemCode(error) === "ENOENT") return null;
+    throw error;
+  });
+  if (file === null) return Buffer.alloc(0);
+  try {
+    const bytes = Buffer.alloc(await file.size());
+    return bytes.subarray(0, await readFully(file, bytes, 0));
+  } finally {
+    await file.close();
+  }
+}
+
+class FileSnapshot implements SnapshotSource {
+  readonly meta: SnapshotMeta;
+  readonly files: readonly SnapshotFile[];
+  readonly directory: string;
+  readonly #disk: Disk;
+
+  constructor(disk: Disk, directory: string, manifest: SnapshotManifest) {
+    this.#disk = disk;
+    this.directory = directory;
+    this.meta = manifest.meta;
+    this.files = manifest.files;
+  }
+
+  async read(name: string, offset: number, length: number): Promise<Uint8Array> {
+    const known = this.files.find((file) => file.name === name);
+    assertInvariant(known !== undefined, `the snapshot has no file ${name}`);
+    const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, known.bytes - offset)));
+    if (bytes.byteLength === 0) return bytes;
+    const got = await this.#with(known, (file) => readFully(file, bytes, offset));
+    if (got < bytes.byteLength) throw this.#corrupt(name, `it ends at ${offset + got}`);
+    return bytes;
+  }
+
+  async verify(): Promise<void> {
+    for (const known of this.files) {
+      const crc = await this.#with(known, (file) => checksumOf(file, { from: 0, to: known.bytes, crc: 0 }));
+      if (crc !== known.crc) throw this.#corrupt(known.name, "its checksum is wrong");
+    }
+  }
+
+  async #with<T>(
+    known: SnapshotFile,
+    use: (file: Awaited<ReturnType<Disk["open"]>>) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const file = await this.#disk.open(join(this.directory, known.name), "read");
+      try {
+        return await use(file);
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") throw this.#corrupt(known.name, "it is missing");
+      throw toDiskError(error, `reading ${join(this.directory, known.name)}`);
+    }
+  }
+
+  #corrupt(name: string, why: string): ClusterError {
+    return new ClusterError("snapshot_corrupt", `${join(this.directory, name)} is damaged: ${why}`);
+  }
+}
