@@ -91,6 +91,7 @@ async function publishLines(target: URL, given: PubOptions): Promise<void> {
   const batches = lineBatches(process.stdin, {
     linesMax: BATCH_LINES_MAX,
     bytesMax: BATCH_BYTES_MAX,
+    lineBytesMax: limits.batchBytesMax,
     idleMs,
   });
   let number = 0;

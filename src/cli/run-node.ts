@@ -39,7 +39,13 @@ export async function runNode(config: ServeConfig): Promise<number> {
   const end = await Promise.race([stopping, node.failed, death.catch(asError)]);
   if (typeof end !== "string") return fatal(loud, end, "the node has to stop");
   log.info({ signal: end }, "stopping");
-  return await stop(node, loud, log);
+  try {
+    await Promise.race([node.stop(), death]);
+  } catch (error) {
+    return fatal(loud, error, "the node did not stop cleanly");
+  }
+  log.info({}, "stopped");
+  return 0;
 }
 
 /** Warns of what was chosen and is less than safe. */
@@ -90,16 +96,6 @@ function dieOnUncaught(loud: Logger): Promise<never> {
     process.on("uncaughtException", die);
     process.on("unhandledRejection", die);
   });
-}
-
-async function stop(node: RunningNode, loud: Logger, log: Logger): Promise<number> {
-  try {
-    await node.stop();
-  } catch (error) {
-    return fatal(loud, error, "the node did not stop cleanly");
-  }
-  log.info({}, "stopped");
-  return 0;
 }
 
 function asError(thrown: unknown): Error {

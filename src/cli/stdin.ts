@@ -10,7 +10,10 @@ export interface LineBatch {
 /** When a batch is sent. */
 export interface BatchLimits {
   readonly linesMax: number;
+  /** A batch is cut before a line that would take it above this; a longer line goes alone. */
   readonly bytesMax: number;
+  /** A longer line is refused. */
+  readonly lineBytesMax: number;
   /** A batch that is not full is sent when nothing more came for so long; `null` waits for full ones and the end. */
   readonly idleMs: number | null;
 }
@@ -79,7 +82,7 @@ class LineGatherer {
 
   #keepPartial(bytes: Uint8Array): void {
     this.#partialBytes += bytes.length;
-    if (this.#partialBytes > this.#limits.bytesMax) throw tooLarge(this.#limits.bytesMax);
+    if (this.#partialBytes > this.#limits.lineBytesMax) throw tooLarge(this.#limits.lineBytesMax);
     this.#partial.push(bytes);
   }
 
@@ -99,7 +102,7 @@ const IDLE = Symbol("idle");
 
 /**
  * Lines of a stream in batches, in order. The stream is read no faster than batches are taken. Throws `ClientFailure`
- * `payload_too_large` for a line above `bytesMax`.
+ * `payload_too_large` for a line above `lineBytesMax`.
  */
 export async function* lineBatches(
   input: AsyncIterable<Uint8Array>,

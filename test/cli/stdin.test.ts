@@ -10,7 +10,12 @@ async function* chunks(...parts: string[]): AsyncGenerator<Uint8Array> {
 
 async function batchesOf(parts: string[], linesMax: number, bytesMax = 1_000): Promise<string[]> {
   const batches: string[] = [];
-  for await (const { body, lines } of lineBatches(chunks(...parts), { linesMax, bytesMax, idleMs: null })) {
+  for await (const { body, lines } of lineBatches(chunks(...parts), {
+    linesMax,
+    bytesMax,
+    lineBytesMax: 8,
+    idleMs: null,
+  })) {
     expect(lines).toBe(Buffer.from(body).toString().split("\n").length - 1);
     batches.push(Buffer.from(body).toString());
   }
@@ -26,18 +31,19 @@ describe("lineBatches", () => {
     ["empty lines", ["\n\r\n \na\n\n"], 10, 100, ["a\n"]],
     ["cut by count", ["a\nb\nc\n"], 2, 100, ["a\nb\n", "c\n"]],
     ["cut by bytes", ["aaa\nbbb\nc\n"], 10, 8, ["aaa\nbbb\n", "c\n"]],
+    ["a long line alone", ["a\nbbbbbb\nc\n"], 10, 4, ["a\n", "bbbbbb\n", "c\n"]],
     ["bytes that are not UTF-8 stay", ["\u00ff\n"], 10, 100, ["\u00ff\n"]],
   ])("%s", async (_what, parts, linesMax, bytesMax, expected) => {
     expect(await batchesOf(parts, linesMax, bytesMax)).toEqual(expected);
   });
 
   it("refuses a line above the limit", async () => {
-    await expect(batchesOf(["aaaa", "bbbb", "\n"], 10, 8)).rejects.toBeInstanceOf(ClientFailure);
+    await expect(batchesOf(["aaaa", "bbbb", "\n"], 10)).rejects.toBeInstanceOf(ClientFailure);
   });
 
   it("gives what it has when the input pauses", async () => {
     const input = new PassThrough();
-    const batches = lineBatches(input, { linesMax: 10, bytesMax: 100, idleMs: 1 });
+    const batches = lineBatches(input, { linesMax: 10, bytesMax: 100, lineBytesMax: 100, idleMs: 1 });
     input.write("a\nb\nc");
     expect((await batches.next()).value).toMatchObject({ lines: 2 });
     input.end("d\n");
@@ -50,7 +56,7 @@ describe("lineBatches", () => {
       yield Buffer.from("a\n");
       throw new Error("torn");
     }
-    const batches = lineBatches(failing(), { linesMax: 1, bytesMax: 100, idleMs: 1 });
+    const batches = lineBatches(failing(), { linesMax: 1, bytesMax: 100, lineBytesMax: 100, idleMs: 1 });
     expect((await batches.next()).value).toMatchObject({ lines: 1 });
     await expect(batches.next()).rejects.toThrow("torn");
   });
