@@ -20,22 +20,32 @@ interface MqttSample {
   /** "ok", or what was lost. */
   readonly proof: string;
   readonly serverCpuShare: number;
+  readonly loadCpuShare: number;
 }
 
-/** Runs one command of a loader beside a server; `serverCpuShare` covers warm-up and measured time. */
+interface Shares {
+  readonly serverCpuShare: number;
+  /** Near 100%: it was the load that could not do more. */
+  readonly loadCpuShare: number;
+}
+
+/** Runs one command of a loader beside a server; the CPU shares cover warm-up and measured time. */
 async function runLoader<Report>(
   running: Running,
   loaderName: string,
   args: object,
   timeoutMs: number,
-): Promise<{ readonly report: Report; readonly serverCpuShare: number }> {
+): Promise<{ readonly report: Report; readonly shares: Shares }> {
   if (running.mqtt === null) throw new Error("does not speak MQTT");
   const loader = await Loader.start(loaderName, LOAD_CPU);
   try {
-    const [cpuBefore, startedAt] = [cpuSeconds(running.child.pid), performance.now()];
+    const startedAt = performance.now();
+    const [serverBefore, loadBefore] = [cpuSeconds(running.child.pid), cpuSeconds(loader.child.pid)];
     const report = await loader.ask<Report>("run", { ...running.mqtt, ...args }, timeoutMs);
-    const used = cpuSeconds(running.child.pid) - cpuBefore;
-    return { report, serverCpuShare: (used * 1000) / (performance.now() - startedAt) };
+    const seconds = (performance.now() - startedAt) / 1000;
+    const serverCpuShare = (cpuSeconds(running.child.pid) - serverBefore) / seconds;
+    const loadCpuShare = (cpuSeconds(loader.child.pid) - loadBefore) / seconds;
+    return { report, shares: { serverCpuShare, loadCpuShare } };
   } finally {
     await loader.stop();
   }
@@ -69,14 +79,14 @@ async function measureFanout(
     measureMs: options.seconds * 1000,
   };
   const timeoutMs = options.seconds * 1000 + 60_000;
-  const { report, serverCpuShare } = await runLoader<FanoutReport>(running, "mqtt-fanout", args, timeoutMs);
+  const { report, shares } = await runLoader<FanoutReport>(running, "mqtt-fanout", args, timeoutMs);
   const proof = judgeFanout(report, subscribers);
   return {
     perSecond: report.deliveriesPerSecond,
     p50Ms: Number.NaN,
     p99Ms: Number.NaN,
     proof,
-    serverCpuShare,
+    ...shares,
   };
 }
 
@@ -90,21 +100,32 @@ async function measureQos1(running: Running, options: BenchOptions): Promise<Mqt
     measureMs: options.seconds * 1000,
   };
   const timeoutMs = options.seconds * 1000 + 60_000;
-  const { report, serverCpuShare } = await runLoader<Qos1Report>(running, "mqtt-qos1", args, timeoutMs);
+  const { report, shares } = await runLoader<Qos1Report>(running, "mqtt-qos1", args, timeoutMs);
   const { acknowledgedPerSecond: perSecond, p50Ms, p99Ms, published, acknowledged, closed } = report;
   const open = published - acknowledged;
   const proof = closed > 0 ? `${closed} CLOSED` : open > 0 ? `${formatNumber(open)} UNACKNOWLEDGED` : "ok";
-  return { perSecond, p50Ms, p99Ms, proof, serverCpuShare };
+  return { perSecond, p50Ms, p99Ms, proof, ...shares };
 }
 
 function describe(sample: MqttSample): string {
   const latency = Number.isNaN(sample.p50Ms)
     ? ""
     : `, p50 ${formatMs(sample.p50Ms)}, p99 ${formatMs(sample.p99Ms)}`;
-  return `${formatNumber(sample.perSecond)}/s${latency}, proof ${sample.proof}, server ${formatPercent(sample.serverCpuShare)}`;
+  return `${formatNumber(sample.perSecond)}/s${latency}, proof ${sample.proof}, server ${formatPercent(sample.serverCpuShare)}, load ${formatPercent(sample.loadCpuShare)}`;
 }
 
-const COLUMNS = ["broker", "median/s", "jangada is", "target", "spread", "p50", "p99", "proof", "server CPU"];
+const COLUMNS = [
+  "broker",
+  "median/s",
+  "jangada is",
+  "target",
+  "spread",
+  "p50",
+  "p99",
+  "proof",
+  "server CPU",
+  "load CPU",
+];
 
 function rowOf(
   outcome: Outcome<MqttSample>,
@@ -124,6 +145,7 @@ function rowOf(
     formatMs(medianOf(outcome, (sample) => sample.p99Ms)),
     proofs.find((proof) => proof !== "ok") ?? proofs[0] ?? "-",
     formatPercent(medianOf(outcome, (sample) => sample.serverCpuShare)),
+    formatPercent(medianOf(outcome, (sample) => sample.loadCpuShare)),
   ];
 }
 
