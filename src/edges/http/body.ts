@@ -1,0 +1,91 @@
+/**
+ * Collects the body of a publish. Most come whole with their headers: they are handed on as the view that Node read them into,
+ * without a copy. What is announced or turns out to be too large is refused before more of it is read, and all bodies
+ * that are under way share one budget, so that many slow senders cannot fill the memory.
+ */
+import type { IncomingMessage } from "node:http";
+import type { ErrorCode } from "../../errors.js";
+import { limits } from "../../limits.js";
+
+/** Takes the whole body. The bytes may only be used during the call, or copied. */
+export type BodyTaken = (body: Buffer) => void;
+/** Takes the reason why the body is not read any further. */
+export type BodyRefused = (code: ErrorCode) => void;
+
+const EMPTY = Buffer.alloc(0);
+
+/** The announced length; `undefined` when the body is chunked or there is none. Node has checked that it is a number. */
+export function announcedLength(request: IncomingMessage): number | undefined {
+  const header = request.headers["content-length"];
+  return header === undefined ? undefined : Number(header);
+}
+
+export class BodyReader {
+  #bytesUnderWay = 0;
+
+  /** Bytes of bodies that are not complete. */
+  get bytesUnderWay(): number {
+    return this.#bytesUnderWay;
+  }
+
+  /**
+   * Reads the body and calls `taken` once it is complete, or `refused` with `payload_too_large` or `overloaded`; neither when the client goes away.
+   */
+  read(request: IncomingMessage, bytesMax: number, taken: BodyTaken, refused: BodyRefused): void {
+    const length = announcedLength(request);
+    if (length === undefined && request.headers["transfer-encoding"] === undefined) {
+      request.resume();
+      taken(EMPTY);
+      return;
+    }
+    if (length !== undefined && length > bytesMax) {
+      refused("payload_too_large");
+      return;
+    }
+    if (length === 0) {
+      request.resume();
+      taken(EMPTY);
+      return;
+    }
+    request.once("data", (first: Buffer) => {
+      if (first.length === length) taken(first);
+      else this.#readOn(request, first, bytesMax, taken, refused);
+    });
+  }
+
+  #readOn(
+    request: IncomingMessage,
+    first: Buffer,
+    bytesMax: number,
+    taken: BodyTaken,
+    refused: BodyRefused,
+  ): void {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    let over = false;
+    const settle = (): void => {
+      over = true;
+      this.#bytesUnderWay -= bytes;
+      request.off("data", take);
+    };
+    const take = (chunk: Buffer): void => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      this.#bytesUnderWay += chunk.length;
+      const isFull = this.#bytesUnderWay > limits.httpBodyBytesUnderWayMax;
+      if (bytes <= bytesMax && !isFull) return;
+      settle();
+      refused(isFull ? "overloaded" : "payload_too_large");
+    };
+    request.on("data", take);
+    request.once("end", () => {
+      if (over) return;
+      settle();
+      taken(Buffer.concat(chunks, bytes));
+    });
+    request.once("close", () => {
+      if (!over) settle();
+    });
+    take(first);
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Which web pages may call (Fetch standard, CORS protocol): an allow-list of origins, empty by default. A page that is not on it
+ * gets no header and so, from its browser, nothing.
+ */
+
+/** Response headers that a page may read. */
+const EXPOSED = "Idempotent-Replayed, Link, Location, Retry-After";
+/** Request headers that a page may send. */
+const ALLOWED = "Accept, Content-Type, Idempotency-Key, Last-Event-ID";
+const PREFLIGHT_MAX_AGE_SECONDS = 600;
+
+export type CorsHeaders = Readonly<Record<string, string>>;
+const NONE: CorsHeaders = Object.freeze({});
+
+export class Cors {
+  readonly #origins: ReadonlySet<string>;
+  readonly #any: boolean;
+  /** Shared by every answer to a page that is not allowed: caches must not hand it to one that is. */
+  readonly #refused: CorsHeaders;
+
+  /** Takes the allowed origins (`https://a.example`); `*` allows any. */
+  constructor(origins: readonly string[]) {
+    this.#origins = new Set(origins);
+    this.#any = this.#origins.has("*");
+    this.#refused = origins.length === 0 || this.#any ? NONE : Object.freeze({ Vary: "Origin" });
+  }
+
+  /** Headers for the answer to a request from `origin` (`undefined`: from no page). */
+  headersFor(origin: string | undefined): CorsHeaders {
+    if (this.#any) {
+      return { "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": EXPOSED };
+    }
+    if (origin === undefined || !this.#origins.has(origin)) return this.#refused;
+    return {
+      "Access-Control-Allow-Origin": origin,
+      "Access-Control-Expose-Headers": EXPOSED,
+      Vary: "Origin",
+    };
+  }
+
+  /** Headers for the answer to a preflight; the browser refuses by itself when the origin's are missing. */
+  preflightHeaders(origin: string | undefined, methods: string): CorsHeaders {
+    const headers = this.headersFor(origin);
+    if (headers["Access-Control-Allow-Origin"] === undefined) return headers;
+    return {
+      ...headers,
+      "Access-Control-Allow-Methods": methods,
+      "Access-Control-Allow-Headers": ALLOWED,
+      "Access-Control-Max-Age": String(PREFLIGHT_MAX_AGE_SECONDS),
+    };
+  }
+}

@@ -1,0 +1,55 @@
+/** For operators and probes: alive, serving, metrics, who is connected, how the group is doing, the description of it all. */
+import type { FastifyInstance } from "fastify";
+import { JangadaError } from "../../errors.js";
+import type { HttpContext } from "./context.js";
+import { schemas } from "./schemas.js";
+
+const CLIENT_PREFIX = "/clients/";
+
+/** The client id in a request target: everything after the prefix, decoded once. */
+function clientIdOf(url: string): string {
+  const segment = url.slice(CLIENT_PREFIX.length).split("?", 1)[0] ?? "";
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new JangadaError("invalid_request", "the path has a malformed percent-escape");
+  }
+}
+
+/** Adds the operators' routes. */
+export function addOperatorRoutes(app: FastifyInstance, context: HttpContext): void {
+  const { broker } = context;
+
+  app.get("/healthz", { schema: schemas.healthz }, async () => ({ status: "ok" }));
+
+  app.get("/readyz", { schema: schemas.readyz }, async () => {
+    const readiness = broker.readiness();
+    if (!readiness.ready) throw new JangadaError("not_ready", readiness.reason);
+    return { status: "ready" };
+  });
+
+  app.get("/metrics", { schema: schemas.metrics }, async (_request, reply) => {
+    const { text, contentType } = await context.expose();
+    return reply.type(contentType).send(text);
+  });
+
+  app.get("/clients", { schema: schemas.clients }, async () => ({
+    clients: context.clients().map(({ connectedAtMs, ...client }) => ({
+      ...client,
+      connectedAt: connectedAtMs,
+    })),
+  }));
+
+  app.delete("/clients/:id", { schema: schemas.kickClient }, async (request, reply) => {
+    const isKicked = context.kick(clientIdOf(request.raw.url ?? ""));
+    if (!isKicked)
+      throw new JangadaError("not_found", "there is no client of that id; GET /clients lists them");
+    return reply.code(204).send();
+  });
+
+  app.get("/cluster", { schema: schemas.cluster }, async () => broker.status());
+
+  app.get("/openapi.json", { schema: schemas.openapi }, async (_request, reply) =>
+    reply.type("application/json").send(app.swagger()),
+  );
+}

@@ -1,0 +1,157 @@
+/** The shapes that several routes share, by name, and short ways to write a route's schema. */
+import { ERROR_CODES, type ErrorCode } from "../../errors.js";
+import { PROBLEM_TYPE, STATUS_BY_CODE } from "./problem.js";
+
+/** A JSON Schema, as a value. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** What a route says of itself to OpenAPI. */
+export interface RouteSchema {
+  readonly operationId: string;
+  readonly tags: readonly string[];
+  readonly summary: string;
+  readonly params?: JsonSchema;
+  readonly querystring?: JsonSchema;
+  readonly headers?: JsonSchema;
+  readonly body?: JsonSchema;
+  readonly response: Readonly<Record<number, JsonSchema>>;
+}
+
+const ID = { type: "string", description: "An event id: opaque, the place in the whole stream." };
+const TIMESTAMP = { type: "integer", description: "Milliseconds since 1970." };
+const OFFSET = { type: "integer", minimum: 0, description: "The place in the topic: contiguous from 0." };
+const NULLABLE_ID = { type: ["string", "null"], description: ID.description };
+const COUNT = { type: "integer", minimum: 0 };
+const TEXT = { type: "string" };
+const POSITIVE = { type: "integer", minimum: 1 };
+const NULLABLE_POSITIVE = { type: ["integer", "null"], minimum: 1 };
+const GAP = object({ after: ID, resumedAt: ID });
+
+function object(properties: JsonSchema, optional: readonly string[] = []): JsonSchema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: "object", properties, required };
+}
+
+/** An array of one kind. */
+export function list(items: JsonSchema): JsonSchema {
+  return { type: "array", items };
+}
+
+/** A shared shape by name. */
+export function ref(name: keyof typeof components): JsonSchema {
+  return { $ref: `${name}#` };
+}
+
+/** An answer of one shared shape as JSON. */
+export function json(name: keyof typeof components, description: string): JsonSchema {
+  return { description, content: { "application/json": { schema: ref(name) } } };
+}
+
+/** Any bytes. */
+export function binary(description: string): JsonSchema {
+  return { type: "string", format: "binary", description };
+}
+
+/** A whole number in the query. */
+export function integerQuery(minimum: number, maximum: number, byDefault: number): JsonSchema {
+  return { type: "integer", minimum, maximum, default: byDefault };
+}
+
+/** The problem answers of some codes, by status. */
+export function problems(...codes: readonly ErrorCode[]): Record<number, JsonSchema> {
+  const answers: Record<number, JsonSchema> = {};
+  for (const status of new Set(codes.map((code) => STATUS_BY_CODE[code]))) {
+    // Every code of the status: calls for one route may be several, and the last one would win.
+    const known = Object.entries(STATUS_BY_CODE).filter(([, its]) => its === status);
+    answers[status] = {
+      description: known.map(([code]) => `\`${code}\``).join(", "),
+      content: { [PROBLEM_TYPE]: { schema: ref("Problem") } },
+    };
+  }
+  return answers;
+}
+
+/** The topic in the path. */
+export const topicParam: JsonSchema = {
+  type: "object",
+  required: ["topic"],
+  properties: {
+    topic: {
+      type: "string",
+      description: "An MQTT topic name, percent-encoded: `sensors/a` is `sensors%2Fa`.",
+    },
+  },
+};
+
+export const components = {
+  Problem: object({
+    type: TEXT,
+    title: TEXT,
+    status: { type: "integer" },
+    code: { type: "string", enum: Object.keys(ERROR_CODES) },
+    detail: TEXT,
+  }),
+  Retention: object({ ageMs: POSITIVE, bytes: POSITIVE }, ["ageMs", "bytes"]),
+  NewTopic: object({ name: TEXT, retention: { $ref: "Retention#" } }, ["retention"]),
+  TopicChange: object({
+    retention: object({ ageMs: NULLABLE_POSITIVE, bytes: NULLABLE_POSITIVE }, ["ageMs", "bytes"]),
+  }),
+  Topic: object({
+    name: TEXT,
+    messages: COUNT,
+    bytes: COUNT,
+    nextOffset: OFFSET,
+    newestId: NULLABLE_ID,
+    createdAt: TIMESTAMP,
+    retention: { $ref: "Retention#" },
+  }),
+  TopicPage: object({ topics: list({ $ref: "Topic#" }), next: { type: ["string", "null"] } }),
+  Published: object({ topic: TEXT, id: ID, offset: OFFSET, timestamp: TIMESTAMP }),
+  PublishedBatch: object({
+    topic: TEXT,
+    count: POSITIVE,
+    firstId: ID,
+    lastId: ID,
+    firstOffset: OFFSET,
+    lastOffset: OFFSET,
+  }),
+  Envelope: object(
+    {
+      id: ID,
+      topic: TEXT,
+      offset: OFFSET,
+      timestamp: TIMESTAMP,
+      payload: { type: "string", description: "The payload's own text, JSON or not." },
+      payloadBase64: { type: "string", contentEncoding: "base64", description: "When it is not UTF-8." },
+      contentType: TEXT,
+    },
+    ["payload", "payloadBase64", "contentType"],
+  ),
+  HistoryPage: object({ messages: list({ $ref: "Envelope#" }), next: NULLABLE_ID, gap: GAP }, ["gap"]),
+  Status: object({ status: TEXT }),
+  Client: object({
+    id: TEXT,
+    edge: { type: "string", enum: ["mqtt", "sse"] },
+    address: TEXT,
+    connectedAt: TIMESTAMP,
+    subscriptions: list(TEXT),
+    lag: COUNT,
+    behind: { type: "boolean" },
+  }),
+  ClientList: object({ clients: list({ $ref: "Client#" }) }),
+  Member: object({
+    id: TEXT,
+    role: { type: "string", enum: ["leader", "voter", "learner"] },
+    peer: { type: ["string", "null"] },
+    alive: { type: "boolean" },
+    matchIndex: COUNT,
+  }),
+  Cluster: object({
+    nodeId: TEXT,
+    leaderId: TEXT,
+    term: COUNT,
+    commitIndex: COUNT,
+    appliedIndex: COUNT,
+    members: list({ $ref: "Member#" }),
+  }),
+} as const;

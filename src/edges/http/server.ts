@@ -1,0 +1,156 @@
+/**
+ * The HTTP edge: one Node server behind its doors, fastify to find the route, and the routes. Publishes and streams take over from
+ * fastify as soon as it has found them and work on Node's own request and response.
+ */
+import { createServer, type Server } from "node:http";
+import { FatalError } from "../../errors.js";
+import { limits } from "../../limits.js";
+import type { Edge } from "../edge.js";
+import { buildApp } from "./app.js";
+import type { HttpContext } from "./context.js";
+import { Cors } from "./cors.js";
+import { addDoors, type Doors } from "./doors.js";
+import { problemOf, sendProblem } from "./problem.js";
+import { EventStreams } from "./streams.js";
+
+/** What the edge is given; times are milliseconds. */
+export interface HttpEdgeOptions
+  extends Pick<HttpContext, "broker" | "metrics" | "expose" | "logger" | "clock"> {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  readonly payloadBytesMax: number;
+  readonly connectionsMax: number;
+  readonly autoCreate: boolean;
+  /** Origins that browsers may call from; "*" for any. */
+  readonly corsOrigins: readonly string[];
+  /** Clients of all edges, and how to disconnect one. */
+  readonly clients: HttpContext["clients"];
+  readonly kick: HttpContext["kick"];
+  /** How long a request's headers may take; `limits.connectTimeoutMs` when left out. */
+  readonly headersTimeoutMs?: number;
+  /** How long a whole request may take; six times as long when left out. */
+  readonly requestTimeoutMs?: number;
+}
+
+/** The HTTP edge also tells how many connections it has: publishers are no clients in `clients()`. */
+export interface HttpEdge extends Edge {
+  readonly connectionsOpen: number;
+}
+
+const REQUEST_TIMEOUT_FACTOR = 6;
+/** Longer than the idle time of common proxies, so that it is they who close. */
+const KEEP_ALIVE_MS = 65_000;
+/** How long answers may take once the edge is told to stop. */
+const STOP_GRACE_MS = 2_000;
+const STOP_POLL_MS = 20;
+
+function createListener(options: HttpEdgeOptions): Server {
+  const headersTimeout = options.headersTimeoutMs ?? limits.connectTimeoutMs;
+  return createServer({
+    headersTimeout,
+    requestTimeout: options.requestTimeoutMs ?? headersTimeout * REQUEST_TIMEOUT_FACTOR,
+    connectionsCheckingInterval: Math.max(50, Math.min(1_000, headersTimeout / 4)),
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: limits.headerBytesMax,
+    noDelay: true,
+  });
+}
+
+function listen(server: Server, host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException): void => {
+      const isTaken = error.code === "EADDRINUSE";
+      const text = isTaken
+        ? `HTTP port ${port} on ${host} is taken; use --http-port`
+        : `cannot listen for HTTP on ${host}:${port}: ${error.message}`;
+      reject(new FatalError(isTaken ? "port_taken" : "listen_failed", text, { cause: error }));
+    };
+    server.once("error", failed);
+    server.listen(port, host, () => {
+      server.off("error", failed);
+      const address = server.address();
+      const bound = typeof address === "object" && address !== null ? address.port : port;
+      resolve(`${host.includes(":") ? `[${host}]` : host}:${bound}`);
+    });
+  });
+}
+
+class NodeHttpEdge implements HttpEdge {
+  readonly #options: HttpEdgeOptions;
+  readonly #server: Server;
+  readonly #doors: Doors;
+  readonly #streams: EventStreams;
+  readonly #context: HttpContext;
+  #isStopping = false;
+
+  constructor(options: HttpEdgeOptions) {
+    this.#options = options;
+    this.#context = {
+      ...options,
+      cors: new Cors(options.corsOrigins),
+      isStopping: () => this.#isStopping,
+    };
+    this.#server = createListener(options);
+    this.#doors = addDoors(this.#server, options.connectionsMax, options.metrics);
+    this.#streams = new EventStreams(this.#context);
+  }
+
+  get connectionsOpen(): number {
+    return this.#doors.connectionsOpen;
+  }
+
+  async start(): Promise<string> {
+    const { cors, metrics } = this.#context;
+    const route = await buildApp(this.#context, this.#streams);
+    this.#server.on("request", (request, response) => {
+      this.#doors.begun(response);
+      if (this.#isStopping) response.shouldKeepAlive = false;
+      if (!this.#doors.isRefused(request.socket)) {
+        route(request, response);
+        return;
+      }
+      metrics.refused("too_many_connections");
+      response.shouldKeepAlive = false;
+      sendProblem(response, problemOf("too_many_connections"), cors.headersFor(request.headers.origin));
+    });
+    return listen(this.#server, this.#options.host, this.#options.port);
+  }
+
+  stopAccepting(): void {
+    this.#isStopping = true;
+    if (this.#server.listening) this.#server.close();
+  }
+
+  async stop(): Promise<void> {
+    this.stopAccepting();
+    this.#streams.close();
+    const { clock } = this.#options;
+    const cancelPoll = clock.every(STOP_POLL_MS, () => this.#server.closeIdleConnections());
+    const cancelGrace = clock.after(STOP_GRACE_MS, () => this.#server.closeAllConnections());
+    this.#server.closeIdleConnections();
+    await this.#allClosed();
+    cancelPoll();
+    cancelGrace();
+  }
+
+  clients(): ReturnType<Edge["clients"]> {
+    return this.#streams.clients();
+  }
+
+  kick(id: string): boolean {
+    return this.#streams.kick(id);
+  }
+
+  #allClosed(): Promise<void> {
+    return new Promise((resolve) => {
+      // On a server that is closed already, Node calls back when the last connection is gone, with an error that says "not running".
+      this.#server.close(() => resolve());
+    });
+  }
+}
+
+/** Makes the edge; nothing listens before `start`. */
+export function createHttpEdge(options: HttpEdgeOptions): HttpEdge {
+  return new NodeHttpEdge(options);
+}

@@ -1,0 +1,121 @@
+/** Topics as resources: create, list, show, change retention, delete. */
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { z } from "zod";
+import type { Broker, TopicView } from "../../broker.js";
+import type { Retention } from "../../commands/command.js";
+import { JangadaError } from "../../errors.js";
+import { limits } from "../../limits.js";
+import { isTopicName } from "../../topics/topic-name.js";
+import { type HttpContext, submitted } from "./context.js";
+import { Query } from "./query.js";
+import { schemas } from "./schemas.js";
+import { topicNameOf } from "./topic-path.js";
+
+const positive = z.int().min(1);
+const createBody = z.strictObject({
+  name: z.string(),
+  retention: z.strictObject({ ageMs: positive.optional(), bytes: positive.optional() }).optional(),
+});
+const changeBody = z.strictObject({
+  retention: z.strictObject({ ageMs: positive.nullish(), bytes: positive.nullish() }),
+});
+
+/** A topic as JSON. `newestId` is null while nothing was ever published. */
+interface TopicJson {
+  readonly name: string;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly nextOffset: number;
+  readonly newestId: string | null;
+  readonly createdAt: number;
+  readonly retention: Retention;
+}
+
+function topicJson(broker: Broker, topic: TopicView): TopicJson {
+  const { name, messages, bytes, nextOffset, newestPosition, createdAtMs, retention } = topic;
+  const newestId = newestPosition === 0 ? null : broker.eventId(newestPosition);
+  return { name, messages, bytes, nextOffset, newestId, createdAt: createdAtMs, retention };
+}
+
+/** Parses and checks a JSON body. Throws `unsupported_media_type` or `invalid_request` naming the first wrong field. */
+export function bodyOf<Shape>(request: FastifyRequest, shape: z.ZodType<Shape>): Shape {
+  const type = request.headers["content-type"] ?? "";
+  if (!/^application\/json\s*(?:;|$)/i.test(type)) {
+    throw new JangadaError("unsupported_media_type", "this route takes application/json");
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(Buffer.isBuffer(request.body) ? request.body.toString("utf8") : "");
+  } catch {
+    throw new JangadaError("invalid_request", "the body is not JSON");
+  }
+  const parsed = shape.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const where = issue === undefined || issue.path.length === 0 ? "the body" : issue.path.join(".");
+  throw new JangadaError("invalid_request", `${where}: ${issue?.message ?? "not valid"}`);
+}
+
+/** The topic that a request names. Throws `invalid_topic` or `topic_not_found`. */
+export function requestedTopic(broker: Broker, request: FastifyRequest): TopicView {
+  const topic = broker.topic(topicNameOf(request.raw.url ?? ""));
+  if (topic === undefined) throw new JangadaError("topic_not_found");
+  return topic;
+}
+
+/** A cursor is the last name of the page before, opaque to users. */
+function cursorName(cursor: string | undefined): string | null {
+  if (cursor === undefined || cursor === "") return null;
+  const name = Buffer.from(cursor, "base64url").toString("utf8");
+  if (!isTopicName(name) || Buffer.from(name).toString("base64url") !== cursor) {
+    throw new JangadaError("invalid_request", "?cursor= is not one that this route gave");
+  }
+  return name;
+}
+
+function list(broker: Broker, url: string): { topics: readonly TopicJson[]; next: string | null } {
+  const query = new Query(url);
+  const limit = query.integer("limit", 1, limits.topicListLimitMax) ?? limits.topicListLimitDefault;
+  const after = cursorName(query.one("cursor"));
+  // One more than asked for tells whether there is a next page.
+  const found = broker.topics(query.one("prefix") ?? "", after, limit + 1);
+  const page = found.slice(0, limit);
+  const last = found.length > limit ? page.at(-1) : undefined;
+  return {
+    topics: page.map((topic) => topicJson(broker, topic)),
+    next: last === undefined ? null : Buffer.from(last.name).toString("base64url"),
+  };
+}
+
+/** Adds the topic routes. */
+export function addTopicRoutes(app: FastifyInstance, context: HttpContext): void {
+  const { broker } = context;
+
+  app.post("/topics", { schema: schemas.createTopic }, async (request, reply) => {
+    const { name, retention = {} } = bodyOf(request, createBody);
+    if (!isTopicName(name)) throw new JangadaError("invalid_topic");
+    await submitted(context, { kind: "create-topic", topic: name, retention, ifMissing: false });
+    const topic = broker.topic(name);
+    if (topic === undefined) throw new JangadaError("topic_not_found", "it was deleted at once");
+    reply.code(201).header("Location", `/topics/${encodeURIComponent(name)}`);
+    return topicJson(broker, topic);
+  });
+
+  app.get("/topics", { schema: schemas.listTopics }, async (request) => list(broker, request.raw.url ?? ""));
+
+  app.get("/topics/:topic", { schema: schemas.showTopic }, async (request) =>
+    topicJson(broker, requestedTopic(broker, request)),
+  );
+
+  app.patch("/topics/:topic", { schema: schemas.updateTopic }, async (request) => {
+    const topic = topicNameOf(request.raw.url ?? "");
+    const { retention } = bodyOf(request, changeBody);
+    await submitted(context, { kind: "update-topic", topic, retention });
+    return topicJson(broker, requestedTopic(broker, request));
+  });
+
+  app.delete("/topics/:topic", { schema: schemas.deleteTopic }, async (request, reply) => {
+    await submitted(context, { kind: "delete-topic", topic: topicNameOf(request.raw.url ?? "") });
+    return reply.code(204).send();
+  });
+}
