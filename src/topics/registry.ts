@@ -85,10 +85,7 @@ export class TopicBrokers {
     this.#scheduler = new FlushScheduler({
       clock,
       delayMsMax: ceilings.flushDelayMsMax,
-      turn: () => {
-        this.#noticeHead();
-        this.#run(() => this.#turn());
-      },
+      turn: () => this.#run(() => this.#turn()),
       urgentTurn: () => this.#run(() => this.#flushFull()),
     });
     this.#source = {
@@ -248,6 +245,7 @@ export class TopicBrokers {
   }
 
   #run(task: () => void): void {
+    this.#noticeHead();
     this.#isActive = true;
     try {
       task();
