@@ -86,8 +86,12 @@ export class SimulatedDisk implements Disk {
   /** What is there after the power came back: what was synced, and any part of what was not. */
   afterPowerLoss(): SimulatedDisk {
     const names = new Map(this.#durable);
+    // A journal keeps their order; not every file system has one.
+    const inOrder = this.#random() < 0.5;
     const survived = Math.floor(this.#random() * (this.#pending.length + 1));
-    for (const change of this.#pending.slice(0, survived)) change(names);
+    this.#pending.forEach((change, nth) => {
+      if (inOrder ? nth < survived : this.#random() < 0.5) change(names);
+    });
     const next = this.#successor(names);
     for (const inode of new Set(names.values())) {
       if (inode === "directory") continue;
@@ -158,6 +162,7 @@ export class SimulatedDisk implements Disk {
 
   async makeDirectory(path: string): Promise<void> {
     await this.#call("makeDirectory");
+    if (this.#names.get(path) === "directory") return;
     this.#change((names) => names.set(path, "directory"));
     this.#commit();
   }
@@ -228,7 +233,7 @@ export class SimulatedDisk implements Disk {
       },
       sync: async () => {
         await this.#call("sync");
-        inode.synced = Buffer.from(inode.written);
+        for (const write of inode.unsynced) inode.synced = overwritten(inode.synced, write);
         inode.unsynced = [];
       },
       size: async () => inode.written.byteLength,
