@@ -68,6 +68,8 @@ export class SimulatedDisk implements Disk {
   #names: Names = new Map();
   #durable: Names = new Map();
   #pending: ((names: Names) => void)[] = [];
+  /** Every path that ever was a directory. */
+  #directories = new Set<string>();
   #inodes = 0;
   #frozen = false;
 
@@ -92,6 +94,11 @@ export class SimulatedDisk implements Disk {
     this.#pending.forEach((change, nth) => {
       if (inOrder ? nth < survived : this.#random() < 0.5) change(names);
     });
+    // Nothing is in a directory that is not there.
+    for (const path of [...names.keys()]) {
+      if (this.#directories.has(dirname(path)) && names.get(dirname(path)) !== "directory")
+        names.delete(path);
+    }
     const next = this.#successor(names);
     for (const inode of new Set(names.values())) {
       if (inode === "directory") continue;
@@ -163,6 +170,7 @@ export class SimulatedDisk implements Disk {
   async makeDirectory(path: string): Promise<void> {
     await this.#call("makeDirectory");
     if (this.#names.get(path) === "directory") return;
+    this.#directories.add(path);
     this.#change((names) => names.set(path, "directory"));
     this.#commit();
   }
@@ -181,6 +189,7 @@ export class SimulatedDisk implements Disk {
         if (path !== from && !path.startsWith(`${from}/`)) continue;
         names.delete(path);
         names.set(to + path.slice(from.length), node);
+        if (node === "directory") this.#directories.add(to + path.slice(from.length));
       }
     });
   }
@@ -215,6 +224,7 @@ export class SimulatedDisk implements Disk {
     const next = new SimulatedDisk(this.#random);
     next.#names = new Map(names);
     next.#inodes = this.#inodes;
+    next.#directories = new Set(this.#directories);
     return next;
   }
 
