@@ -5,6 +5,7 @@ import type { ServeConfig } from "../config.js";
 import { FatalError } from "../errors.js";
 import { limits } from "../limits.js";
 import { type RunningNode, startNode } from "../node.js";
+import { systemClock } from "../runtime/clock.js";
 import { createLogger, type Logger } from "../runtime/logger.js";
 
 /** Lines that nothing may silence: ready and fatal. JSON also on a terminal, where the others are pretty. */
@@ -61,16 +62,23 @@ function warnOfChoices(config: ServeConfig, log: Logger): void {
   }
 }
 
+/** One Ctrl-C under `npm start` comes twice, from the terminal and from npm: so close together they are one. */
+const SAME_SIGNAL_MS = 200;
+
 /**
  * Resolves with the first SIGTERM or SIGINT. From then on the process has `limits.shutdownMs` left, also when it is still
  * starting; a second signal exits at once.
  */
 function firstStopSignal(loud: Logger): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    let asked = false;
+    let askedAtMs: number | undefined;
     const onSignal = (signal: NodeJS.Signals): void => {
-      if (asked) process.exit(1);
-      asked = true;
+      const nowMs = systemClock.monotonicMs();
+      if (askedAtMs !== undefined) {
+        if (nowMs - askedAtMs > SAME_SIGNAL_MS) process.exit(1);
+        return;
+      }
+      askedAtMs = nowMs;
       setTimeout(dieLate, limits.shutdownMs, loud).unref();
       resolve(signal);
     };

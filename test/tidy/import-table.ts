@@ -123,6 +123,7 @@ export const IMPORT_TABLE: readonly Row[] = [
       "src/replica/",
       "src/store/",
       "src/topics/",
+      "node:timers/promises",
     ],
   },
   {
