@@ -85,9 +85,7 @@ export class LiveSubscription implements Subscription, Straggler, PageWaiter {
   /** A batch of the broker, for a live subscriber. */
   take(batch: DeliveryBatch): void {
     if (this.#cursor >= batch.through) return;
-    const first = batch.messages[0];
-    // It joined in the middle of this batch, or else it has had everything before the first message.
-    if (first !== undefined && first.position > this.#cursor) this.#cursor = first.position - 1;
+    // A part when it joined between a publish and its flush.
     const part = this.#fanout.slices.of(batch, this.#cursor, batch.through);
     if (part.messages.length > 0 && !this.#handOver(part)) this.fallBehind();
   }

@@ -113,17 +113,16 @@ export class TopicBrokers {
     const first = messages[0];
     const last = messages[messages.length - 1];
     if (first === undefined || last === undefined) return;
+    // Whoever is here has read them from the store.
     if (last.position <= this.#head) return;
     this.#head = last.position;
     if (first.position > this.#publishedThrough + 1) this.#skipTo(first.position - 1);
-    const known = this.#publishedThrough;
     this.#publishedThrough = last.position;
     if (this.#index.size === 0) return;
     this.#scheduler.published();
     let topicId = -1;
     let brokers: readonly TopicBroker[] = [];
     for (const message of messages) {
-      if (message.position <= known) continue;
       if (message.topic.id !== topicId) {
         topicId = message.topic.id;
         brokers = this.#index.ofTopic(message.topic.name);

@@ -172,6 +172,45 @@ describe("catching up", () => {
     expect(other.sink.log).toEqual([[2]]);
   });
 
+  test("a gap is told once, also when the sink takes nothing after it", async () => {
+    const bench = new Bench();
+    bench.publish(["a", "a"]);
+    bench.store.trim(bench.topics.get("a")!.id, 1);
+    const { sink, subscription } = subscribe(bench, "a", 0);
+    sink.gap = (after, resumedAt) => {
+      sink.log.push(`gap ${after}-${resumedAt}`);
+      sink.room = 0;
+    };
+    await bench.settle();
+    expect(sink.log).toEqual(["gap 0-1", []]);
+    sink.room = 10;
+    subscription.resume();
+    await bench.settle();
+    expect(sink.log).toEqual(["gap 0-1", [], [2]]);
+  });
+
+  test("a gap ends where other filters begin, also when the page is shared with one that goes on", async () => {
+    const bench = new Bench({ recentBatchBytesMax: 8_000 });
+    bench.publish(["a", "a"]);
+    const changing = subscribe(bench, "a", 0);
+    changing.sink.room = 0;
+    changing.subscription.change(filterSet("b"));
+    bench.publish(["b", "a", "a", "a"]);
+    await bench.settle();
+    // Drives the batch that was flushed out of memory.
+    subscribe(bench, "large");
+    bench.publish(["large"], 7_000);
+    await bench.settle();
+    bench.store.trim(bench.topics.get("a")!.id, 5);
+    const other = subscribe(bench, "a", 0);
+    await bench.settle();
+    expect(other.sink.log).toEqual(["gap 0-5", [6]]);
+    changing.sink.room = 10;
+    changing.subscription.resume();
+    await bench.settle();
+    expect(changing.sink.log).toEqual(["gap 0-2", [3]]);
+  });
+
   test("a topic that does not exist has nothing to read, and all that comes", async () => {
     const bench = new Bench();
     bench.publish(["b", "b"]);
@@ -254,6 +293,16 @@ describe("messages that came by another way than publishing", () => {
     await bench.settle();
     expect(live.sink.log).toEqual([[3]]);
     expect(replay.sink.positions).toEqual([2, 3]);
+  });
+
+  test("what was read already and is published after all is not repeated", async () => {
+    const bench = new Bench();
+    const first = bench.append(["a", "a"]);
+    const { sink } = subscribe(bench, "a", 0);
+    bench.brokers.publish(first);
+    bench.publish(["a"]);
+    await bench.settle();
+    expect(sink.positions).toEqual([1, 2, 3]);
   });
 
   test.each(["restored", "the next publish", "a turn"])(

@@ -95,7 +95,8 @@ class Client implements SubscriberSink {
 
   gap(after: number, resumedAt: number): void {
     this.#call(() => {
-      expect(after).toBeGreaterThanOrEqual(Math.max(this.start, this.seen.at(-1) ?? 0));
+      const before = Math.max(this.start, this.seen.at(-1) ?? 0, this.gaps.at(-1)?.resumedAt ?? 0);
+      expect(after).toBeGreaterThanOrEqual(before);
       expect(resumedAt).toBeGreaterThan(after);
       this.gaps.push({ after, resumedAt });
       const isReal = ({ position, topic }: StoredMessage): boolean =>
@@ -104,6 +105,7 @@ class Client implements SubscriberSink {
         this.wants(position, topic.name) &&
         position <= (this.world.bench.store.trimmed.get(topic.id) ?? 0);
       expect(this.world.bench.store.messages.some(isReal)).toBe(true);
+      if (this.world.chance(0.3)) this.room = 0;
       this.#act();
     });
   }
