@@ -13,8 +13,10 @@ export const limits = Object.freeze({
   topicBytesMax: 1 * KIB,
   /** Levels of a name or filter: matching walks them one by one. */
   topicLevelsMax: 128,
-  /** Topics on the node: each costs about half a KiB of memory. */
+  /** Topics on the node (`--max-topics`): each costs about half a KiB of memory. Checked when a command is submitted. */
   topicsMax: 200_000,
+  /** Topics in the replicated state: decides what a command gives, so it is the same on every node and for ever. */
+  topicsInStateMax: 1_000_000,
 
   /** One payload (`--max-payload-bytes`): it is held in memory from the socket to the slowest live subscriber. */
   payloadBytesMax: 1 * MIB,
@@ -79,10 +81,22 @@ export const limits = Object.freeze({
   /** QoS 1 publishes of one connection waiting for commit: past it its socket is not read. */
   publishesInFlightMax: 1_024,
   publishBytesInFlightMax: 4 * MIB,
+  /** MQTT: a client id is a map key and a log field. The standard asks for 23 at least (MQTT-3.1.3-5). */
+  clientIdBytesMax: 256,
+  /** MQTT: sockets beyond `connectionsMax` that may wait for a CONNECT, to be told why they are refused. */
+  handshakesMax: 1_024,
+  /** MQTT: acknowledgements and answers that a client left unread: past it its socket is not read either. */
+  replyBytesMax: 64 * KIB,
+  /** MQTT: SUBSCRIBE and UNSUBSCRIBE take one pass of the codec over every filter. */
+  subscribePacketBytesMax: 256 * KIB,
+  /** MQTT: how long a closed connection may take to read its last bytes. */
+  closeLingerMs: 1_000,
 
   /** HTTP request headers (Node's default, said aloud) and bodies of management requests. */
   headerBytesMax: 16 * KIB,
   managementBodyBytesMax: 64 * KIB,
+  /** HTTP publish bodies that have begun and are not complete, all connections together: slow senders must not fill the memory. */
+  httpBodyBytesUnderWayMax: 64 * MIB,
   /** SSE: a comment this often keeps proxies awake; `retry:` tells browsers how long to wait before reconnecting. */
   sseCommentPeriodMs: 15_000,
   sseRetryMs: 1_000,
@@ -110,6 +124,7 @@ export const limits = Object.freeze({
   shutdownMs: 10_000,
 });
 
+assertInvariant(limits.topicsMax <= limits.topicsInStateMax, "what a node takes, the state must take");
 assertInvariant(limits.payloadBytesMax <= limits.batchBytesMax, "one payload must fit into a batch");
 assertInvariant(limits.batchBytesMax < limits.logSegmentBytes / 2, "a batch must fit into a log segment");
 assertInvariant(

@@ -1,4 +1,5 @@
 /** Wires one node together: lock, open, connect, listen; closes in reverse order. Nothing is decided here. */
+import { setTimeout as wait } from "node:timers/promises";
 import { FileSnapshotStore } from "../cluster/log/file-snapshot-store.js";
 import { SegmentLog } from "../cluster/log/segment-log.js";
 import { RaftNode } from "../cluster/node.js";
@@ -158,7 +159,6 @@ async function startCore(
   const store = new SegmentStore({ dir: directory.storeDir, segmentBytes: config.messageSegmentBytes });
   const stateStore = new LmdbStateStore({ dir: directory.storeDir });
   const replica = new Replica({
-    machine: { topicsMax: config.topicsMax },
     stateStore,
     messageStore: store,
     onEffect: (effect) => {
@@ -167,6 +167,7 @@ async function startCore(
       else brokers.topicDeleted(effect.topic);
     },
     onApplied: (applied) => submitter.applied(applied),
+    onBroken: lifecycle.fail,
   });
   const brokers: TopicBrokers = createTopicBrokers(replica, store, metrics, logger);
   await replica.open();
@@ -213,8 +214,8 @@ function createTopicBrokers(
   return new TopicBrokers({
     store,
     topics: {
-      byName: (name) => replica.machine.topicByName(name),
-      byId: (id) => replica.machine.topicById(id),
+      byName: (name) => replica.machine.topicByName(name)?.ref,
+      byId: (id) => replica.machine.topicById(id)?.ref,
       all: () => replica.machine.allTopics(),
     },
     clock: systemClock,
@@ -278,7 +279,7 @@ async function untilServing(
   });
   const serving = async (): Promise<void> => {
     while (raft.status().role !== "leader" || raft.status().applied < raft.status().commit) {
-      await new Promise<void>((resolve) => systemClock.after(START_POLL_MS, resolve));
+      await wait(START_POLL_MS);
     }
     while (replica.machine.streamTag === "") {
       await new Promise<void>((resolve) =>
@@ -304,6 +305,7 @@ function createBroker(
     readiness: () => lifecycle.readiness(),
     nowMs: systemClock.nowMs,
     historyBytesMax: limits.historyBytesMax,
+    topicsMax: config.topicsMax,
     status: () => {
       const { leaderId, term, commit, voters, match } = raft.status();
       const members = voters.map((id) => ({
@@ -337,7 +339,7 @@ async function stopNode(
   for (const edge of edges) edge.stopAccepting();
   const deadlineMs = systemClock.monotonicMs() + limits.shutdownMs / 2;
   while (!hasFailed && core.submitter.pendingCommands > 0 && systemClock.monotonicMs() < deadlineMs) {
-    await new Promise<void>((resolve) => systemClock.after(START_POLL_MS, resolve));
+    await wait(START_POLL_MS);
   }
   core.brokers.flushNow();
   for (const edge of edges) await edge.stop();

@@ -22,6 +22,7 @@ export interface LocalBrokerOptions {
   readonly status: () => NodeStatus;
   readonly nowMs: () => number;
   readonly historyBytesMax: number;
+  readonly topicsMax: number;
 }
 
 export class LocalBroker implements Broker {
@@ -32,7 +33,8 @@ export class LocalBroker implements Broker {
   }
 
   submit(command: Command, done: Done): void {
-    this.#options.submitter.submit(command, done);
+    if (this.#wouldExceedTopics(command)) done({ kind: "failed", code: "too_many_topics" });
+    else this.#options.submitter.submit(command, done);
   }
 
   get saturated(): boolean {
@@ -105,6 +107,17 @@ export class LocalBroker implements Broker {
 
   nowMs(): number {
     return this.#options.nowMs();
+  }
+
+  /**
+   * The node's ceiling is checked here and not by the machine: an operator may lower it, and what was acknowledged before must
+   * give the same when the log is applied again.
+   */
+  #wouldExceedTopics(command: Command): boolean {
+    const { machine } = this.#options.replica;
+    if (machine.topicCount < this.#options.topicsMax) return false;
+    if (command.kind !== "create-topic" && !(command.kind === "publish" && command.autoCreate)) return false;
+    return machine.topicByName(command.topic) === undefined;
   }
 
   #view(topic: Topic): TopicView {

@@ -9,18 +9,19 @@ import type { CommittedEntry, PinnedState, StateMachine } from "../../cluster/st
 import { decodeEnvelope } from "../commands/codec.js";
 import { assertInvariant } from "../errors.js";
 import type { Applied, Effect } from "../state-machine/effects.js";
-import { Machine, type MachineOptions } from "../state-machine/machine.js";
+import { Machine } from "../state-machine/machine.js";
 import type { MessageStore, StoreMark } from "../store/message-store.js";
 import type { StateStore } from "../store/state-store.js";
 import { readStateFile, STATE_FILE, writeStateFile } from "./state-file.js";
 
 export interface ReplicaOptions {
-  readonly machine: MachineOptions;
   readonly stateStore: StateStore;
   readonly messageStore: MessageStore;
   /** Called in log order, synchronously, before `onApplied` of the same entry. */
   readonly onEffect: (effect: Effect) => void;
   readonly onApplied: (applied: Applied) => void;
+  /** A checkpoint could not be written: the node must stop. Called once. */
+  readonly onBroken: (error: Error) => void;
 }
 
 /** The store's mark lives beside the machine's records; no record of the machine has this key. */
@@ -36,12 +37,14 @@ export class Replica implements StateMachine {
   #mark = EMPTY_MARK;
   /** Applied since the last checkpoint began. */
   #dirty = false;
+  /** A checkpoint failed: its changes are not on disk, so no later one may pretend they are. */
+  #broken: Error | null = null;
   /** Checkpoints and pins come one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
-    this.#machine = Machine.load([], options.machine);
+    this.#machine = Machine.load([]);
   }
 
   /** Loads what the last checkpoint left. Throws `directory_locked`, `store_corrupt`, `store_version`. */
@@ -49,7 +52,7 @@ export class Replica implements StateMachine {
     const { stateStore, messageStore } = this.#options;
     await stateStore.open();
     this.#load();
-    await messageStore.open(this.#mark, (id) => this.#machine.topicById(id));
+    await messageStore.open(this.#mark, (id) => this.#machine.topicById(id)?.ref);
   }
 
   /** The state for queries. Another object after a snapshot was installed: do not keep it. */
@@ -118,7 +121,7 @@ export class Replica implements StateMachine {
           `the snapshot says entry ${source.meta.index}, its state says ${this.#durableIndex}`,
         );
       }
-      await messageStore.open(this.#mark, (id) => this.#machine.topicById(id));
+      await messageStore.open(this.#mark, (id) => this.#machine.topicById(id)?.ref);
     });
   }
 
@@ -141,7 +144,7 @@ export class Replica implements StateMachine {
       if (record.key === MARK_KEY) this.#mark = JSON.parse(DECODER.decode(record.value));
       else records.push(record);
     }
-    this.#machine = Machine.load(records, this.#options.machine);
+    this.#machine = Machine.load(records);
     this.#durableIndex = this.#machine.appliedIndex;
   }
 
@@ -163,7 +166,18 @@ export class Replica implements StateMachine {
    * before the transaction that says so.
    */
   async #checkpoint(): Promise<void> {
+    if (this.#broken !== null) throw this.#broken;
     if (!this.#dirty) return;
+    try {
+      await this.#writeCheckpoint();
+    } catch (error) {
+      this.#broken = error instanceof Error ? error : new Error(String(error));
+      this.#options.onBroken(this.#broken);
+      throw this.#broken;
+    }
+  }
+
+  async #writeCheckpoint(): Promise<void> {
     this.#dirty = false;
     const { stateStore, messageStore } = this.#options;
     const index = this.#machine.appliedIndex;

@@ -30,7 +30,7 @@ export class State {
   streamTag = "";
 
   constructor(options: MachineOptions) {
-    this.topicsMax = options.topicsMax ?? limits.topicsMax;
+    this.topicsMax = options.topicsMax ?? limits.topicsInStateMax;
     this.retained = new RetainedMessages(
       options.retainedMessagesMax ?? limits.retainedMessagesMax,
       options.retainedBytesMax ?? limits.retainedBytesMax,

@@ -23,7 +23,7 @@ export interface ReadQuery {
   readonly topics: TopicSelection;
   /** Messages above this position. */
   readonly after: number;
-  /** ... and up to this one. */
+  /** ... and up to this one; beyond the newest message it stands for the newest. */
   readonly through: number;
   readonly messagesMax: number;
   /** Stops once this many payload bytes are gathered (at least one message is given). */
