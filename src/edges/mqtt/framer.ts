@@ -1,0 +1,130 @@
+/**
+ * Cuts a connection's bytes into packets (MQTT 3.1.1, 2.2). A packet that lies whole in the received chunk is handed on as a
+ * range of that chunk, without a copy; one that straddles chunks is gathered in a buffer that grows with what
+ * has really arrived, never with what the header promises.
+ */
+import { byteAt } from "./bytes.js";
+import { PacketRefused } from "./refusal.js";
+
+/** Takes what the framer finds. Either may throw; the framer is not used after that. */
+export interface FrameHandler {
+  /** The fixed header is complete; nothing of the rest is buffered yet. Refuses by throwing. */
+  header(first: number, remainingLength: number): void;
+  /** A whole packet: its variable header and payload are `bytes[start, end)`, valid during the call only. */
+  frame(first: number, bytes: Buffer, start: number, end: number): void;
+}
+
+/** A gathering buffer starts at this size: most packets fit. */
+const GATHER_BYTES = 256;
+/** First byte and at most four of remaining length (2.2.3). */
+const HEADER_BYTES_MAX = 5;
+
+export class Framer {
+  readonly #handler: FrameHandler;
+  /** The beginning of a packet that straddles chunks. */
+  #gathered: Buffer | null = null;
+  #gatheredBytes = 0;
+  /** Size of the gathered packet with its header; 0 while its header is incomplete. */
+  #gatheredTotal = 0;
+  #stopped = false;
+  /** The header that was read last. */
+  #first = 0;
+  #bodyStart = 0;
+  #bodyLength = 0;
+
+  constructor(handler: FrameHandler) {
+    this.#handler = handler;
+  }
+
+  /** Hands on every packet that `chunk` completes. Throws `PacketRefused` for a bad header, and what the handler throws. */
+  push(chunk: Buffer): void {
+    let at = this.#gatheredBytes > 0 ? this.#complete(chunk) : 0;
+    while (at < chunk.length && !this.#stopped) {
+      if (!this.#readHeader(chunk, at, chunk.length)) {
+        this.#gather(chunk, at, chunk.length);
+        return;
+      }
+      const end = this.#bodyStart + this.#bodyLength;
+      if (end > chunk.length) {
+        this.#gatheredTotal = end - at;
+        this.#gather(chunk, at, chunk.length);
+        return;
+      }
+      at = end;
+      this.#handler.frame(this.#first, chunk, this.#bodyStart, end);
+    }
+  }
+
+  /** No further packet is handed on, not even of the chunk in hand. */
+  stop(): void {
+    this.#stopped = true;
+    this.#gathered = null;
+    this.#gatheredBytes = 0;
+  }
+
+  /** Adds to the gathered packet and hands it on when it is whole; returns how much of the chunk that took. */
+  #complete(chunk: Buffer): number {
+    let at = 0;
+    while (this.#gatheredTotal === 0) {
+      if (at === chunk.length) return at;
+      at += 1;
+      this.#gather(chunk, at - 1, at);
+      const gathered = this.#gathered;
+      if (gathered !== null && this.#readHeader(gathered, 0, this.#gatheredBytes)) {
+        this.#gatheredTotal = this.#bodyStart + this.#bodyLength;
+      }
+    }
+    const end = Math.min(chunk.length, at + this.#gatheredTotal - this.#gatheredBytes);
+    this.#gather(chunk, at, end);
+    if (this.#gatheredBytes === this.#gatheredTotal) this.#handOn();
+    return end;
+  }
+
+  #handOn(): void {
+    const bytes = this.#gathered;
+    const total = this.#gatheredTotal;
+    this.#gathered = null;
+    this.#gatheredBytes = 0;
+    this.#gatheredTotal = 0;
+    if (bytes === null) return;
+    this.#readHeader(bytes, 0, total, false);
+    this.#handler.frame(this.#first, bytes, this.#bodyStart, total);
+  }
+
+  /** Copies `chunk[from, to)` behind what is gathered, doubling the buffer when it is full. */
+  #gather(chunk: Buffer, from: number, to: number): void {
+    const needed = this.#gatheredBytes + to - from;
+    let gathered = this.#gathered;
+    if (gathered === null || gathered.length < needed) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, GATHER_BYTES, 2 * this.#gatheredBytes));
+      gathered?.copy(larger, 0, 0, this.#gatheredBytes);
+      gathered = larger;
+      this.#gathered = larger;
+    }
+    chunk.copy(gathered, this.#gatheredBytes, from, to);
+    this.#gatheredBytes = needed;
+  }
+
+  /** Reads a fixed header at `at`; false when `bytes[at, end)` does not hold all of it. */
+  #readHeader(bytes: Buffer, at: number, end: number, isNew = true): boolean {
+    let length = 0;
+    let factor = 1;
+    let next = at + 1;
+    for (;;) {
+      if (next >= end) return false;
+      const digit = byteAt(bytes, next);
+      next += 1;
+      length += (digit & 127) * factor;
+      if (digit < 128) break;
+      factor *= 128;
+      if (next - at === HEADER_BYTES_MAX) {
+        throw new PacketRefused("malformed_packet", "remaining length of more than four bytes");
+      }
+    }
+    this.#first = byteAt(bytes, at);
+    this.#bodyStart = next;
+    this.#bodyLength = length;
+    if (isNew) this.#handler.header(this.#first, length);
+    return true;
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Why a connection is closed by the server, by stable code: the label of the `refused` metric and a field of the log line.
+ * MQTT 3.1.1 has no packet to say it in, except CONNACK.
+ */
+import type { ErrorCode } from "../../errors.js";
+
+/** What the server closes a connection for. */
+export type RefusalCode =
+  | ErrorCode
+  /** The bytes are not the packet they claim to be (MQTT 3.1.1, 4.8). */
+  | "malformed_packet"
+  /** A well-formed packet that may not come now, or at all, from a client (MQTT 3.1.1, 4.8). */
+  | "protocol_violation"
+  /** The remaining length is above the type's ceiling. */
+  | "packet_too_large"
+  /** The CONNECT asks for another protocol level (MQTT-3.1.2-2). */
+  | "unsupported_protocol_version"
+  /** The client id is empty without a clean session (MQTT-3.1.3-8), too long or unprintable. */
+  | "identifier_rejected"
+  /** No complete CONNECT in time (MQTT 3.1.1, 4.8). */
+  | "connect_timeout"
+  /** Silent for one and a half times its keep-alive (MQTT-3.1.2-24). */
+  | "keep_alive_timeout"
+  /** Another connection came with the same client id (MQTT-3.1.4-2). */
+  | "taken_over"
+  /** An operator disconnected it. */
+  | "kicked"
+  /** A packet of the QoS 2 exchange. */
+  | "qos2_unsupported";
+
+/** Thrown while a packet is handled: the connection is counted, logged and closed. */
+export class PacketRefused extends Error {
+  readonly code: RefusalCode;
+
+  constructor(code: RefusalCode, detail: string) {
+    super(detail);
+    this.name = "PacketRefused";
+    this.code = code;
+  }
+}

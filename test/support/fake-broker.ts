@@ -1,0 +1,177 @@
+/**
+ * A broker for tests of an edge: the production proposer, state machine and topic brokers over an array of messages. Only the log
+ * is missing: what is proposed is applied at the end of the turn, or when the test says so.
+ */
+import type { Broker, NodeStatus, Readiness, TopicView } from "../../src/broker.js";
+import { decodeEnvelope } from "../../src/commands/codec.js";
+import type { Command } from "../../src/commands/command.js";
+import { Submitter } from "../../src/commands/submit.js";
+import type { ErrorCode } from "../../src/errors.js";
+import { limits } from "../../src/limits.js";
+import { systemClock } from "../../src/runtime/clock.js";
+import { createMetrics } from "../../src/runtime/metrics.js";
+import type { CommandResult, Effect, StoredMessage, TopicRef } from "../../src/state-machine/effects.js";
+import { Machine, type Topic } from "../../src/state-machine/machine.js";
+import type { ReadPage } from "../../src/store/message-store.js";
+import type { FilterSet } from "../../src/topics/filter-set.js";
+import { TopicBrokers } from "../../src/topics/registry.js";
+import type { SubscribeRequest, Subscription } from "../../src/topics/subscriber.js";
+import { ArrayMessageStore } from "./array-message-store.js";
+
+export class FakeBroker implements Broker {
+  readonly machine = new Machine();
+  readonly store = new ArrayMessageStore();
+  readonly brokers: TopicBrokers;
+  /** Every command that was submitted. */
+  readonly commands: Command[] = [];
+  /** Overrides the answer of the proposer. */
+  isSaturated = false;
+  /** What every command is refused with. */
+  refusal: ErrorCode | null = null;
+  timeMs = 1_700_000_000_000;
+  readonly #submitter: Submitter;
+  #proposed: Uint8Array[] = [];
+  #isHeld = false;
+  #drained: (() => void)[] = [];
+
+  constructor() {
+    const metrics = createMetrics();
+    this.#submitter = new Submitter({
+      origin: "1",
+      incarnation: 1,
+      propose: (payload) => this.#propose(payload),
+      refusal: () => this.refusal,
+      clock: systemClock,
+      publishSeconds: metrics.publishSeconds,
+      limits,
+    });
+    const { machine } = this;
+    this.brokers = new TopicBrokers({
+      store: this.store,
+      topics: {
+        byName: (name) => machine.topicByName(name),
+        byId: (id) => machine.topicById(id),
+        all: () => machine.allTopics(),
+      },
+      clock: systemClock,
+      head: () => this.head,
+      metrics,
+      onError: (error) => {
+        throw error;
+      },
+    });
+  }
+
+  /** Keeps back what is proposed, until the function given back is called. */
+  holdCommits(): () => void {
+    this.#isHeld = true;
+    return () => {
+      this.#isHeld = false;
+      this.#apply();
+    };
+  }
+
+  /** What waits for `onceDrained` is told. */
+  drain(): void {
+    this.isSaturated = false;
+    for (const listener of this.#drained.splice(0)) listener();
+  }
+
+  submit(command: Command, done: (result: CommandResult) => void): void {
+    this.commands.push(command);
+    this.#submitter.submit(command, done);
+  }
+
+  /** The command's result. */
+  perform(command: Command): Promise<CommandResult> {
+    return new Promise((resolve) => this.submit(command, resolve));
+  }
+
+  get saturated(): boolean {
+    return this.isSaturated || this.#submitter.saturated;
+  }
+
+  onceDrained(listener: () => void): void {
+    if (this.isSaturated) this.#drained.push(listener);
+    else this.#submitter.onceDrained(listener);
+  }
+
+  topic(name: string): TopicView | undefined {
+    const topic = this.machine.topicByName(name);
+    return topic === undefined ? undefined : viewOf(topic);
+  }
+
+  topics(prefix: string, after: string | null, limit: number): readonly TopicView[] {
+    return this.machine.listTopics(prefix, after, limit).map(viewOf);
+  }
+
+  retained(filters: FilterSet): readonly StoredMessage[] {
+    return this.machine.retainedMatching((name) => filters.matches(name), this.nowMs());
+  }
+
+  async history(topic: TopicRef, after: number, limit: number): Promise<ReadPage> {
+    const query = { topics: { ids: [topic.id] }, after, through: this.head };
+    const page = this.store.readRecent({ ...query, messagesMax: limit, bytesMax: 1_000_000 });
+    return page ?? { messages: [], next: after, trimmedThrough: 0 };
+  }
+
+  get head(): number {
+    return this.store.lastPosition;
+  }
+
+  eventId(position: number): string {
+    return String(position);
+  }
+
+  positionOf(eventId: string): number {
+    return Number(eventId);
+  }
+
+  subscribe(request: SubscribeRequest): Subscription {
+    return this.brokers.subscribe(request);
+  }
+
+  readiness(): Readiness {
+    return { ready: true };
+  }
+
+  status(): NodeStatus {
+    return { nodeId: "1", leaderId: "1", term: 1, commitIndex: 0, appliedIndex: 0, members: [] };
+  }
+
+  nowMs(): number {
+    return this.timeMs;
+  }
+
+  #propose(payload: Uint8Array): boolean {
+    this.#proposed.push(payload);
+    setImmediate(() => this.#apply());
+    return true;
+  }
+
+  #apply(): void {
+    while (!this.#isHeld) {
+      const payload = this.#proposed.shift();
+      if (payload === undefined) return;
+      const applied = this.machine.apply(decodeEnvelope(payload), this.machine.appliedIndex + 1);
+      for (const effect of applied.effects) this.#perform(effect);
+      this.#submitter.applied(applied);
+    }
+  }
+
+  #perform(effect: Effect): void {
+    if (effect.kind === "append") {
+      this.store.append(effect.messages);
+      this.brokers.publish(effect.messages);
+    } else if (effect.kind === "topic-created") {
+      this.brokers.topicCreated(effect.topic);
+    } else {
+      this.store.forget(effect.topic.id);
+      this.brokers.topicDeleted(effect.topic);
+    }
+  }
+}
+
+function viewOf({ id, name, createdAtMs, retention, nextOffset, newestPosition }: Topic): TopicView {
+  return { id, name, createdAtMs, retention, messages: 0, bytes: 0, nextOffset, newestPosition };
+}
