@@ -103,9 +103,17 @@ function targetOf(path: string, specifier: string): string {
   return `npm:${scope.startsWith("@") ? `${scope}/${name}` : scope}`;
 }
 
+function treeOf(path: string, text: string): unknown {
+  try {
+    return parseAst(text, { lang: "ts" }, path);
+  } catch (cause) {
+    throw new Error(`${path} is not TypeScript: ${String(cause)}`, { cause });
+  }
+}
+
 /** Parses one file. Throws when it is not TypeScript. */
 export function parseSource(path: string, text: string): SourceFile {
-  const tree: unknown = parseAst(text, { lang: "ts" }, path);
+  const tree = treeOf(path, text);
   if (!isNode(tree)) throw new Error(`the parser gave no tree for ${path}`);
   const imports: Import[] = [];
   walk(tree, (node) => {
