@@ -164,22 +164,18 @@ class Contender {
   #ask(name: string): Promise<Answer> {
     return new Promise((resolveAnswer) => {
       const socket = createConnection(this.#addresses.of(name));
-      let connected = false;
       const answer = (value: Answer): void => {
         socket.destroy();
         resolveAnswer(value);
       };
       socket.setTimeout(ANSWER_TIMEOUT_MS, () => answer("held"));
-      socket.on("connect", () => {
-        connected = true;
-      });
       socket.on("data", (bytes) => {
         if (bytes.toString("latin1").endsWith(HELD) || name < this.#name) answer("held");
       });
       socket.on("error", (error) => {
         const code = systemCode(error);
-        if (connected) answer("left");
-        else answer(code === "ECONNREFUSED" || code === "ENOENT" ? "dead" : "held");
+        if (code === "ECONNREFUSED" || code === "ENOENT") answer("dead");
+        else answer(code === "ECONNRESET" || code === "EPIPE" ? "left" : "held");
       });
       socket.on("end", () => answer("left"));
       socket.on("close", () => answer("left"));
