@@ -19,7 +19,10 @@ export interface Outlet {
 }
 
 export interface ClientSinkOptions {
-  readonly context: EdgeContext;
+  readonly context: Pick<
+    EdgeContext,
+    "broker" | "metrics" | "logger" | "clock" | "liveEncoder" | "retainedEncoder"
+  >;
   readonly outlet: Outlet;
   readonly inflight: Inflight;
   readonly clientId: string;
