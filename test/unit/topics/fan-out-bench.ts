@@ -3,7 +3,13 @@
 import type { StoredMessage, TopicRef } from "../../../src/state-machine/effects.js";
 import { FilterSet } from "../../../src/topics/filter-set.js";
 import { type FanoutLimits, TopicBrokers } from "../../../src/topics/registry.js";
-import type { BatchEncoder, DeliveryBatch, SubscriberSink } from "../../../src/topics/subscriber.js";
+import type {
+  BatchEncoder,
+  DeliveryBatch,
+  SubscribeRequest,
+  SubscriberSink,
+  Subscription,
+} from "../../../src/topics/subscriber.js";
 import { ArrayMessageStore } from "../../support/array-message-store.js";
 import { ManualClock } from "../../support/manual-clock.js";
 
@@ -162,4 +168,15 @@ export class CountingEncoder implements BatchEncoder<readonly number[]> {
     this.messages += messages.length;
     return messages.map(({ position }) => position);
   }
+}
+
+/** A subscription to one filter or several, live unless told otherwise. */
+export function subscribe(
+  bench: Bench,
+  filters: string | readonly string[],
+  after: SubscribeRequest["after"] = null,
+  sink = new RecordingSink(),
+): { sink: RecordingSink; subscription: Subscription } {
+  const request = { filters: filterSet(...[filters].flat()), sink, after };
+  return { sink, subscription: bench.brokers.subscribe(request) };
 }

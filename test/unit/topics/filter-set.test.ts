@@ -1,3 +1,4 @@
+/** Filter sets as values, by table. */
 import { describe, expect, test } from "vitest";
 import { type Filter, FilterSet } from "../../../src/topics/filter-set.js";
 

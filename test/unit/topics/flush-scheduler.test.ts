@@ -1,3 +1,4 @@
+/** The flush policy by script: what waits how long. */
 import { describe, expect, test } from "vitest";
 import { FlushScheduler } from "../../../src/topics/flush-scheduler.js";
 import { ManualClock } from "../../support/manual-clock.js";

@@ -1,3 +1,4 @@
+/** What is kept in memory for those a little behind, and that it is bounded. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** Topic names and filters, by table; the examples are the standard's where it has some. */
 import { describe, expect, test } from "vitest";
 import { limits } from "../../../src/limits.js";
 import { filterMatches, isTopicFilter, isTopicName, isWildcard } from "../../../src/topics/topic-name.js";

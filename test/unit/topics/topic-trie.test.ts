@@ -1,3 +1,4 @@
+/** The trie against a scan of all filters. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { filterMatches } from "../../../src/topics/topic-name.js";
