@@ -1,0 +1,120 @@
+/** The edge on a whole node: the log, the disk and the HTTP edge behind it are real. */
+import mqtt from "mqtt";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { startTestNode, type TestNode } from "../support/test-node.js";
+import { publishPacket, RawClient, subscribePacket } from "./support/raw-client.js";
+
+let node: TestNode;
+beforeEach(async () => {
+  node = await startTestNode();
+});
+afterEach(() => node.close());
+
+describe("byte for byte", () => {
+  it("connects, subscribes, publishes at QoS 0 and 1, unsubscribes, pings and leaves", async () => {
+    const subscriber = await RawClient.connected(node.mqttPort, "subscriber", 60);
+    subscriber.send("82 0b 00 07 00 03 'a/+' 01 00 00 00");
+    await subscriber.expect("90 04 00 07 01 80");
+    const publisher = await RawClient.connected(node.mqttPort, "publisher", 60);
+    publisher.send("32 09 00 03 'a/b' 00 0a 'hi' 30 09 00 03 'a/b' 'zero'");
+    await publisher.expect("40 02 00 0a");
+    await subscriber.expect("32 09 00 03 'a/b' 00 01 'hi' 30 09 00 03 'a/b' 'zero'");
+    subscriber.send("40 02 00 01 a2 07 00 08 00 03 'a/+' c0 00");
+    await subscriber.expect("b0 02 00 08 d0 00");
+    publisher.send("32 09 00 03 'a/b' 00 0b 'no' e0 00");
+    await subscriber.expectNothing();
+    subscriber.send("e0 00");
+    await subscriber.expectClosed();
+  });
+
+  it("a client that breaks the protocol harms nobody", async () => {
+    const honest = await RawClient.connected(node.mqttPort, "honest");
+    honest.send(subscribePacket(1, 0, "#"));
+    await honest.expect("90 03 00 01 00");
+    for (const bad of [
+      "36 06 00 01 'a' 00 01 'b'",
+      "30 04 00 01 '#' 'b'",
+      "10 00",
+      "30 ff ff ff 7f",
+      "82 02 00 01",
+    ]) {
+      const culprit = await RawClient.connected(node.mqttPort, "culprit");
+      culprit.send(bad);
+      await culprit.expectClosed();
+    }
+    honest.send(publishPacket("ok", "1"));
+    await honest.expect("30 05 00 02 'ok' '1'");
+  });
+});
+
+describe("with HTTP", () => {
+  it("what is posted reaches MQTT, what is published can be read over HTTP", async () => {
+    const subscriber = await RawClient.connected(node.mqttPort, "subscriber");
+    subscriber.send(subscribePacket(1, 1, "praça/#"));
+    await subscriber.expect("90 03 00 01 01");
+    const topic = encodeURIComponent("praça/1");
+    const posted = await fetch(`${node.url}/topics/${topic}/messages`, { method: "POST", body: "oi" });
+    expect(posted.status).toBe(201);
+    await subscriber.expect("32 0e 00 08 'praça/1' 00 01 'oi'");
+    subscriber.send(publishPacket("praça/1", "olá", 5));
+    const packets = [await subscriber.takePacket(), await subscriber.takePacket()];
+    expect(packets.map((packet) => packet[0]).sort()).toEqual([0x32, 0x40]);
+    const history = await fetch(`${node.url}/topics/${topic}/messages`);
+    const { messages } = (await history.json()) as { messages: { payload: string }[] };
+    expect(messages.map(({ payload }) => payload)).toEqual(["oi", "olá"]);
+  });
+
+  it("clients are listed and can be disconnected", async () => {
+    const client = await RawClient.connected(node.mqttPort, "me");
+    client.send(subscribePacket(1, 1, "a"));
+    await client.expect("90 03 00 01 01");
+    const listed = await (await fetch(`${node.url}/clients`)).text();
+    expect(listed).toContain('"me"');
+    const kicked = await fetch(`${node.url}/clients/me`, { method: "DELETE" });
+    expect(kicked.status).toBe(204);
+    await client.expectClosed();
+  });
+});
+
+it("what was acknowledged and retained is there after a restart", async () => {
+  const publisher = await RawClient.connected(node.mqttPort, "publisher");
+  publisher.send(publishPacket("state", "on", 1, 1));
+  await publisher.expect("40 02 00 01");
+  await node.stop();
+  await publisher.expectClosed();
+  const { dataDir } = node;
+  node = await startTestNode({ dataDir });
+  const late = await RawClient.connected(node.mqttPort, "late");
+  late.send(subscribePacket(1, 1, "state"));
+  await late.expect("90 03 00 01 01 33 0b 00 05 'state' 00 01 'on'");
+});
+
+it("MQTT.js: many publishers, one subscriber, nothing lost, order kept per publisher", async () => {
+  const url = `mqtt://127.0.0.1:${node.mqttPort}`;
+  const options = { protocolVersion: 4, reconnectPeriod: 0 } as const;
+  const subscriber = await mqtt.connectAsync(url, options);
+  const received: string[] = [];
+  const publishers = 5;
+  const each = 1_000;
+  const all = new Promise<void>((resolve) => {
+    subscriber.on("message", (topic, payload) => {
+      received.push(`${topic} ${payload.toString()}`);
+      if (received.length === publishers * each) resolve();
+    });
+  });
+  await subscriber.subscribeAsync("from/+", { qos: 1 });
+  const clients = await Promise.all(
+    Array.from({ length: publishers }, () => mqtt.connectAsync(url, options)),
+  );
+  await Promise.all(
+    clients.flatMap((client, p) =>
+      Array.from({ length: each }, (_, i) => client.publishAsync(`from/${p}`, `${i}`, { qos: 1 })),
+    ),
+  );
+  await all;
+  for (let p = 0; p < publishers; p += 1) {
+    const mine = received.filter((line) => line.startsWith(`from/${p} `));
+    expect(mine).toEqual(Array.from({ length: each }, (_, i) => `from/${p} ${i}`));
+  }
+  await Promise.all([subscriber, ...clients].map((client) => client.endAsync(true)));
+});
