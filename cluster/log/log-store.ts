@@ -48,7 +48,11 @@ export interface LogStore {
    */
   entries(lo: LogIndex, hi: LogIndex, bytesMax: number): readonly Entry[];
 
-  /** Makes `batch` durable: resolves after fsync. Rejects with `disk_full` or `disk_failed`; the node must then stop. */
+  /**
+   * Makes `batch` durable: resolves after fsync. Rejects with `disk_full` or `disk_failed`; the node must then stop: every later
+   * append and compaction is refused, reads still give what was acknowledged. Rejects with `invariant`, writing nothing, for
+   * a hole, an entry at or below the base, or a commit beyond the end.
+   */
   append(batch: LogAppend): Promise<void>;
 
   /**
@@ -57,7 +61,7 @@ export interface LogStore {
    */
   compact(marker: SnapshotMeta): Promise<void>;
 
-  /** Payload and framing bytes that the log holds now, for metrics and for deciding on snapshots. */
+  /** Payload and framing bytes of the entries above the base, for metrics and for deciding on snapshots. 0 when there are none. */
   bytes(): number;
 
   /** Finishes what is being written and closes. Nothing may be called after. */

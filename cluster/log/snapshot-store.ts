@@ -34,7 +34,10 @@ export interface SnapshotSource {
 }
 
 export interface SnapshotStore {
-  /** Removes what an interrupted `create` left behind, then reads the newest manifest. Called once, before anything else. */
+  /**
+   * Reads the newest manifest, then removes what an interrupted `create` left behind. Called once, before anything else. Throws
+   * `snapshot_corrupt` when the manifest is damaged, `log_version` when it is of a newer format; nothing is removed then.
+   */
   open(): Promise<void>;
 
   /** The newest snapshot, or `null`. */
