@@ -3,14 +3,16 @@ import { connect, type Socket } from "node:net";
 
 export class RawConnection {
   readonly socket: Socket;
-  #received = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
+  #length = 0;
   #isClosed = false;
   #changed: (() => void)[] = [];
 
   private constructor(socket: Socket) {
     this.socket = socket;
     socket.on("data", (chunk: Buffer) => {
-      this.#received = Buffer.concat([this.#received, chunk]);
+      this.#chunks.push(chunk);
+      this.#length += chunk.length;
       this.#notify();
     });
     socket.on("error", () => undefined);
@@ -43,11 +45,10 @@ export class RawConnection {
 
   /** Everything received so far. */
   get text(): string {
-    return this.#received.toString("latin1");
-  }
-
-  get bytes(): Buffer {
-    return this.#received;
+    const [first = Buffer.alloc(0)] = this.#chunks;
+    const whole = this.#chunks.length > 1 ? Buffer.concat(this.#chunks) : first;
+    this.#chunks = [whole];
+    return whole.toString("latin1");
   }
 
   /** Waits until what was received satisfies a condition. */
@@ -59,6 +60,11 @@ export class RawConnection {
     return this.text;
   }
 
+  /** Waits for so many bytes. */
+  async untilLength(bytes: number): Promise<void> {
+    while (this.#length < bytes && !this.#isClosed) await this.#change();
+  }
+
   /** Waits until the other side has closed; gives everything received. */
   async closed(): Promise<string> {
     while (!this.#isClosed) await this.#change();
@@ -67,7 +73,8 @@ export class RawConnection {
 
   /** Forgets what was received. */
   clear(): void {
-    this.#received = Buffer.alloc(0);
+    this.#chunks = [];
+    this.#length = 0;
   }
 
   close(): void {

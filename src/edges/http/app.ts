@@ -12,6 +12,7 @@ import Fastify, {
 } from "fastify";
 import { JangadaError } from "../../errors.js";
 import { limits } from "../../limits.js";
+import { waitsForLeave } from "./body.js";
 import type { HttpContext } from "./context.js";
 import { addHistoryRoutes } from "./history.js";
 import { addOperatorRoutes } from "./ops.js";
@@ -41,11 +42,18 @@ function problemOfFastify(error: unknown): Problem {
   return problemOf("internal");
 }
 
-function replyWith(context: HttpContext, error: unknown, reply: FastifyReply): FastifyReply {
+function replyWith(
+  context: HttpContext,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
   const problem = problemOfFastify(error);
   if (problem.code === "internal") context.logger.error({ err: error }, "a request failed");
   context.metrics.refused(problem.code);
   // As bytes: to a text fastify would add a charset.
+  // fastify runs no hook for a path that it cannot read.
+  reply.headers(context.cors.headersFor(request.headers.origin));
   return reply.code(problem.status).headers(problem.headers).send(Buffer.from(problem.body));
 }
 
@@ -59,8 +67,8 @@ function createApp(context: HttpContext): FastifyInstance {
       // Our routes read the query themselves, strictly.
       querystringParser: () => ({}),
     },
-    frameworkErrors: (error, _request, reply) => {
-      replyWith(context, error, reply);
+    frameworkErrors: (error, request, reply) => {
+      replyWith(context, error, request, reply);
     },
   });
 }
@@ -96,7 +104,11 @@ function addManners(app: FastifyInstance, context: HttpContext): void {
     reply.header("X-Content-Type-Options", "nosniff");
     done();
   });
-  app.setErrorHandler((error, _request, reply) => replyWith(context, error, reply));
+  app.addHook("preParsing", (request, reply, _payload, done) => {
+    if (waitsForLeave(request.raw)) reply.raw.writeContinue();
+    done();
+  });
+  app.setErrorHandler((error, request, reply) => replyWith(context, error, request, reply));
   app.setNotFoundHandler((request, reply) => answerUnrouted(context, routes, request, reply));
 }
 
@@ -107,9 +119,10 @@ function answerUnrouted(
   reply: FastifyReply,
 ): FastifyReply {
   const methods = routes.methodsOf(request.raw.url ?? "");
-  if (methods === null) return replyWith(context, new JangadaError("not_found"), reply);
+  if (methods === null) return replyWith(context, new JangadaError("not_found"), request, reply);
   reply.header("Allow", methods);
-  if (request.method !== "OPTIONS") return replyWith(context, new JangadaError("method_not_allowed"), reply);
+  if (request.method !== "OPTIONS")
+    return replyWith(context, new JangadaError("method_not_allowed"), request, reply);
   return reply.headers(context.cors.preflightHeaders(request.headers.origin, methods)).code(204).send();
 }
 

@@ -3,7 +3,7 @@
  * without a copy. What is announced or turns out to be too large is refused before more of it is read, and all bodies
  * that are under way share one budget, so that many slow senders cannot fill the memory.
  */
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorCode } from "../../errors.js";
 import { limits } from "../../limits.js";
 
@@ -20,6 +20,11 @@ export function announcedLength(request: IncomingMessage): number | undefined {
   return header === undefined ? undefined : Number(header);
 }
 
+/** Whether the client sends its body only once it is told to (RFC 9110, 10.1.1: not in HTTP/1.0). */
+export function waitsForLeave(request: IncomingMessage): boolean {
+  return request.headers.expect !== undefined && request.httpVersionMinor > 0;
+}
+
 export class BodyReader {
   #bytesUnderWay = 0;
 
@@ -29,9 +34,16 @@ export class BodyReader {
   }
 
   /**
-   * Reads the body and calls `taken` once it is complete, or `refused` with `payload_too_large` or `overloaded`; neither when the client goes away.
+   * Reads the body and calls `taken` once it is complete, or `refused` with `payload_too_large` or `overloaded`; neither when the
+   * client goes away. A client that waits for leave to send (`Expect: 100-continue`) gets it here.
    */
-  read(request: IncomingMessage, bytesMax: number, taken: BodyTaken, refused: BodyRefused): void {
+  read(
+    request: IncomingMessage,
+    response: ServerResponse,
+    bytesMax: number,
+    taken: BodyTaken,
+    refused: BodyRefused,
+  ): void {
     const length = announcedLength(request);
     if (length === undefined && request.headers["transfer-encoding"] === undefined) {
       request.resume();
@@ -47,6 +59,7 @@ export class BodyReader {
       taken(EMPTY);
       return;
     }
+    if (waitsForLeave(request)) response.writeContinue();
     request.once("data", (first: Buffer) => {
       if (first.length === length) taken(first);
       else this.#readOn(request, first, bytesMax, taken, refused);

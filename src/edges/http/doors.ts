@@ -18,6 +18,8 @@ export interface Doors {
   isRefused(socket: Socket): boolean;
   /** Notes the newest request of its connection: what follows must not be taken for its answer. */
   begun(response: ServerResponse): void;
+  /** Closes connections on which no request has come; Node does not count them as idle. */
+  closeSilent(): void;
 }
 
 /** What a failure of the parser or of its patience means to the client. */
@@ -45,14 +47,17 @@ function isBusy(response: ServerResponse | undefined): boolean {
 export function addDoors(server: Server, connectionsMax: number, metrics: EdgeMetrics): Doors {
   const newest = new WeakMap<Duplex, ServerResponse>();
   const refused = new WeakSet<Socket>();
+  const silent = new Set<Socket>();
   let open = 0;
   server.maxConnections = connectionsMax + REFUSED_AT_ONCE_MAX;
   server.on("connection", (socket: Socket) => {
     open += 1;
+    silent.add(socket);
     metrics.connections.inc();
     if (open > connectionsMax) refused.add(socket);
     socket.once("close", () => {
       open -= 1;
+      silent.delete(socket);
     });
   });
   server.on("drop", () => metrics.refused("too_many_connections"));
@@ -70,6 +75,13 @@ export function addDoors(server: Server, connectionsMax: number, metrics: EdgeMe
       return open;
     },
     isRefused: (socket) => open > connectionsMax && refused.has(socket),
-    begun: (response) => void newest.set(response.req.socket, response),
+    begun: (response) => {
+      const { socket } = response.req;
+      silent.delete(socket);
+      newest.set(socket, response);
+    },
+    closeSilent: () => {
+      for (const socket of silent) socket.destroy();
+    },
   };
 }

@@ -11,6 +11,7 @@ import { gapLine } from "./ndjson.js";
 import { Query } from "./query.js";
 import { schemas } from "./schemas.js";
 import { NDJSON_TYPE } from "./stream-formats.js";
+import { pathOf } from "./topic-path.js";
 import { requestedTopic } from "./topics.js";
 
 const JSON_TYPE = "application/json";
@@ -35,8 +36,7 @@ function asLines({ records, gap }: HistoryPage): string {
 }
 
 function nextLink(request: FastifyRequest, next: string, limit: number): string {
-  const path = (request.raw.url ?? "").split("?", 1)[0];
-  return `<${path}?after=${encodeURIComponent(next)}&limit=${limit}>; rel="next"`;
+  return `<${pathOf(request.raw.url ?? "")}?after=${encodeURIComponent(next)}&limit=${limit}>; rel="next"`;
 }
 
 async function history(context: HttpContext, request: FastifyRequest, reply: FastifyReply): Promise<string> {

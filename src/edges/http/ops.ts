@@ -3,17 +3,13 @@ import type { FastifyInstance } from "fastify";
 import { JangadaError } from "../../errors.js";
 import type { HttpContext } from "./context.js";
 import { schemas } from "./schemas.js";
+import { decodeSegment, pathOf } from "./topic-path.js";
 
 const CLIENT_PREFIX = "/clients/";
 
 /** The client id in a request target: everything after the prefix, decoded once. */
 function clientIdOf(url: string): string {
-  const segment = url.slice(CLIENT_PREFIX.length).split("?", 1)[0] ?? "";
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new JangadaError("invalid_request", "the path has a malformed percent-escape");
-  }
+  return decodeSegment(pathOf(url).slice(CLIENT_PREFIX.length));
 }
 
 /** Adds the operators' routes. */

@@ -95,6 +95,7 @@ export class PublishRoute {
       const exchange = { request, response, target, isBatch };
       this.#bodies.read(
         request,
+        response,
         bytesMax,
         (body) => this.#publish(exchange, body, contentType, key),
         (code) => this.#refuseUnread(exchange, problemOf(code)),

@@ -1,4 +1,5 @@
 /** Which methods a path has: tells "no such path" (404) from "not with this method" (405 with `Allow`). */
+import { pathOf } from "./topic-path.js";
 
 export class RouteTable {
   readonly #routes = new Map<string, { readonly pattern: RegExp; readonly methods: Set<string> }>();
@@ -18,7 +19,7 @@ export class RouteTable {
 
   /** The methods of the path of a request target, as `Allow` says them; `null` when there is no such path. */
   methodsOf(url: string): string | null {
-    const path = url.split(/[?#]/, 1)[0] ?? "";
+    const path = pathOf(url);
     const methods = new Set<string>();
     for (const route of this.#routes.values()) {
       if (route.pattern.test(path)) for (const method of route.methods) methods.add(method);

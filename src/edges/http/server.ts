@@ -2,7 +2,7 @@
  * The HTTP edge: one Node server behind its doors, fastify to find the route, and the routes. Publishes and streams take over from
  * fastify as soon as it has found them and work on Node's own request and response.
  */
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { FatalError } from "../../errors.js";
 import { limits } from "../../limits.js";
 import type { Edge } from "../edge.js";
@@ -103,7 +103,7 @@ class NodeHttpEdge implements HttpEdge {
   async start(): Promise<string> {
     const { cors, metrics } = this.#context;
     const route = await buildApp(this.#context, this.#streams);
-    this.#server.on("request", (request, response) => {
+    const serve = (request: IncomingMessage, response: ServerResponse): void => {
       this.#doors.begun(response);
       if (this.#isStopping) response.shouldKeepAlive = false;
       if (!this.#doors.isRefused(request.socket)) {
@@ -113,7 +113,10 @@ class NodeHttpEdge implements HttpEdge {
       metrics.refused("too_many_connections");
       response.shouldKeepAlive = false;
       sendProblem(response, problemOf("too_many_connections"), cors.headersFor(request.headers.origin));
-    });
+    };
+    this.#server.on("request", serve);
+    // Who asks before sending a body is told to go on by what reads it, once that has looked at the rest of the head.
+    this.#server.on("checkContinue", serve);
     return listen(this.#server, this.#options.host, this.#options.port);
   }
 
@@ -126,9 +129,13 @@ class NodeHttpEdge implements HttpEdge {
     this.stopAccepting();
     this.#streams.close();
     const { clock } = this.#options;
-    const cancelPoll = clock.every(STOP_POLL_MS, () => this.#server.closeIdleConnections());
+    const closeUnused = (): void => {
+      this.#doors.closeSilent();
+      this.#server.closeIdleConnections();
+    };
+    const cancelPoll = clock.every(STOP_POLL_MS, closeUnused);
     const cancelGrace = clock.after(STOP_GRACE_MS, () => this.#server.closeAllConnections());
-    this.#server.closeIdleConnections();
+    closeUnused();
     await this.#allClosed();
     cancelPoll();
     cancelGrace();

@@ -21,7 +21,7 @@ export interface StreamOptions {
   readonly filters: FilterSet;
   /** Whether the reader understands chunks (HTTP/1.1). */
   readonly chunked: boolean;
-  /** Begins at the earliest message that is kept: what was trimmed before it is no gap. */
+  /** Begins at the earliest message that is kept: what was trimmed before the first one is no gap. */
   readonly fromEarliest: boolean;
   readonly connectedAtMs: number;
   readonly metrics: EdgeMetrics;
@@ -38,6 +38,7 @@ export class EventStream implements SubscriberSink {
   readonly #address: string;
   #subscription: Subscription | null = null;
   #idle = false;
+  #hasBegun = false;
   #over = false;
 
   constructor(options: StreamOptions) {
@@ -67,6 +68,7 @@ export class EventStream implements SubscriberSink {
   deliver(batch: DeliveryBatch): number {
     const { format, metrics } = this.#options;
     const encoded = batch.encodedBy(format.encoder);
+    this.#hasBegun = true;
     if (encoded.messages > 0) {
       this.#write(encoded);
       metrics.messagesOut.inc(encoded.messages);
@@ -81,7 +83,7 @@ export class EventStream implements SubscriberSink {
 
   gap(after: number, resumedAt: number): void {
     const { eventId, format, fromEarliest } = this.#options;
-    if (fromEarliest && after === 0) return;
+    if (fromEarliest && !this.#hasBegun) return;
     this.#write(chunkOf(format.gap(eventId(after), eventId(resumedAt))));
   }
 

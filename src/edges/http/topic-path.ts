@@ -1,34 +1,34 @@
 /**
  * The topic in a path: one percent-encoded segment (`sensors/a` is `/topics/sensors%2Fa`). It is a name and nothing else: `..` and
- * `%2F` in it lead nowhere. Bytes above 127 that a client left bare are taken as UTF-8. Pure.
+ * `%2F` in it lead nowhere. Pure.
  */
-import { isUtf8 } from "node:buffer";
 import { JangadaError } from "../../errors.js";
 import { isTopicFilter, isTopicName } from "../../topics/topic-name.js";
 
 const PREFIX = "/topics/";
 
-/** Node hands bare bytes over as Latin-1 characters. */
-function isBare(segment: string): boolean {
-  for (let i = 0; i < segment.length; i += 1) if (segment.charCodeAt(i) > 127) return true;
-  return false;
+/** The path of a request target, still escaped; proxies may put scheme and host before it (RFC 9112, 3.2.2). */
+export function pathOf(url: string): string {
+  const path = url.startsWith("/") ? url : url.replace(/^https?:\/\/[^/?#]*/i, "");
+  const end = path.search(/[?#]/);
+  return end === -1 ? path : path.slice(0, end);
 }
 
-/** Decodes the segment after `/topics/` of a request target. Throws `invalid_request` for a malformed escape. */
-export function topicSegment(url: string): string {
-  const end = url.slice(PREFIX.length).search(/[/?#]/);
-  let segment = end === -1 ? url.slice(PREFIX.length) : url.slice(PREFIX.length, PREFIX.length + end);
-  if (isBare(segment)) {
-    const bytes = Buffer.from(segment, "latin1");
-    if (!isUtf8(bytes)) throw new JangadaError("invalid_request", "the path is not UTF-8");
-    segment = bytes.toString("utf8");
-  }
+/** Decodes one segment of a path. Throws `invalid_request` for a malformed escape. */
+export function decodeSegment(segment: string): string {
   if (!segment.includes("%")) return segment;
   try {
     return decodeURIComponent(segment);
   } catch {
     throw new JangadaError("invalid_request", "the path has a malformed percent-escape");
   }
+}
+
+/** The segment after `/topics/` of a request target, decoded. Throws `invalid_request` for a malformed escape. */
+export function topicSegment(url: string): string {
+  const rest = pathOf(url).slice(PREFIX.length);
+  const end = rest.indexOf("/");
+  return decodeSegment(end === -1 ? rest : rest.slice(0, end));
 }
 
 /** The valid topic name in a request target. Throws `invalid_topic`. */

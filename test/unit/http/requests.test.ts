@@ -75,7 +75,7 @@ describe("the topic in a path", () => {
     ["/topics/sensors%2Fa/messages", "sensors/a"],
     ["/topics/sensors%252Fa/messages", "sensors%2Fa"],
     ["/topics/pra%C3%A7a/messages", "praça"],
-    [`/topics/${Buffer.from("praça").toString("latin1")}/messages`, "praça"],
+    ["http://elsewhere:80/topics/a%2Fb/messages", "a/b"],
     ["/topics/..%2f..%2Fetc%2Fpasswd/messages", "../../etc/passwd"],
     ["/topics/a+b/messages", "a+b"],
     ["/topics/%20/messages", " "],
@@ -92,7 +92,7 @@ describe("the topic in a path", () => {
     );
   });
 
-  it.each(["%", "%z", "%zz", "%c3", "%ff%fe", "%c0%80", "\u00e7"])("refuses the escape %s", (segment) => {
+  it.each(["%", "%z", "%zz", "%c3", "%ff%fe", "%c0%80"])("refuses the escape %s", (segment) => {
     expect(() => topicSegment(`/topics/${segment}/messages`)).toThrowError(
       expect.objectContaining({ code: "invalid_request" }),
     );

@@ -1,0 +1,153 @@
+/** The document at /openapi.json: OpenAPI 3.1, complete, and true to the routes. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type HttpHost, startHttpHost } from "../support/http-edge-host.js";
+
+type Json = { readonly [key: string]: Json } & { readonly [at: number]: Json };
+interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly tags: readonly string[];
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly required?: boolean;
+  }[];
+  readonly responses: Readonly<
+    Record<string, { readonly description: string; readonly content?: Record<string, { schema: object }> }>
+  >;
+  readonly requestBody?: { readonly content: Record<string, object> };
+}
+interface Document {
+  readonly openapi: string;
+  readonly info: object;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, object>> };
+}
+
+let host: HttpHost;
+let document: Document;
+beforeAll(async () => {
+  host = await startHttpHost();
+  const response = await fetch(`${host.url}/openapi.json`);
+  expect(response.headers.get("content-type")).toMatch(/^application\/json/);
+  document = (await response.json()) as Document;
+});
+afterAll(() => host.close());
+
+const operations = (): [string, string, Operation][] =>
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]): [string, string, Operation] => [
+      method,
+      path,
+      operation,
+    ]),
+  );
+
+/** Every value of a key, at any depth. */
+function valuesOf(key: string, value: unknown): unknown[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => [
+    ...(name === key ? [inner] : []),
+    ...valuesOf(key, inner),
+  ]);
+}
+
+it("has every route of the contract", () => {
+  expect(document.openapi).toBe("3.1.0");
+  expect(
+    operations()
+      .map(([method, path]) => `${method.toUpperCase()} ${path}`)
+      .sort(),
+  ).toEqual(
+    [
+      "DELETE /clients/{id}",
+      "DELETE /topics/{topic}",
+      "GET /clients",
+      "GET /cluster",
+      "GET /healthz",
+      "GET /metrics",
+      "GET /openapi.json",
+      "GET /readyz",
+      "GET /stream",
+      "GET /topics",
+      "GET /topics/{topic}",
+      "GET /topics/{topic}/messages",
+      "GET /topics/{topic}/retained",
+      "GET /topics/{topic}/stream",
+      "PATCH /topics/{topic}",
+      "POST /topics",
+      "POST /topics/{topic}/messages",
+    ].sort(),
+  );
+});
+
+it("names every operation once and says what it answers", () => {
+  const ids = operations().map(([, , { operationId }]) => operationId);
+  expect(new Set(ids).size).toBe(ids.length);
+  for (const [method, path, { summary, tags, responses, parameters = [] }] of operations()) {
+    const where = `${method} ${path}`;
+    expect([where, summary.length > 0, tags.length]).toEqual([where, true, 1]);
+    expect([where, Object.keys(responses).some((status) => status.startsWith("2"))]).toEqual([where, true]);
+    const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+    const described = parameters.filter((one) => one.in === "path").map(({ name }) => name);
+    expect([where, described]).toEqual([where, inPath]);
+    for (const [status, { description, content }] of Object.entries(responses)) {
+      expect(description).not.toBe("");
+      const types = Object.keys(content ?? {});
+      if (Number(status) >= 400) expect(types).toEqual(["application/problem+json"]);
+      if (status === "204" || status === "202") expect(types).toEqual([]);
+    }
+  }
+});
+
+it("has no reference that leads nowhere and no name that JSON Schema does not know", () => {
+  const references = valuesOf("$ref", document).map(String);
+  expect(references.length).toBeGreaterThan(20);
+  for (const reference of references) {
+    const [root, components, schemas, name = ""] = reference.split("/");
+    expect([root, components, schemas]).toEqual(["#", "components", "schemas"]);
+    expect(document.components.schemas).toHaveProperty(name);
+  }
+  expect(valuesOf("nullable", document)).toEqual([]);
+  expect(valuesOf("$id", document)).toEqual([]);
+});
+
+describe("a publish", () => {
+  it("has its options, headers and bodies", () => {
+    const publish = document.paths["/topics/{topic}/messages"]?.["post"];
+    const parameters = publish?.parameters?.map(({ name, in: place }) => `${place} ${name}`).sort();
+    expect(parameters).toEqual(
+      [
+        "header Idempotency-Key",
+        "path topic",
+        "query ack",
+        "query expires",
+        "query qos",
+        "query retain",
+      ].sort(),
+    );
+    expect(Object.keys(publish?.requestBody?.content ?? {})).toEqual(["*/*", "application/x-ndjson"]);
+    expect(Object.keys(publish?.responses ?? {})).toEqual(
+      expect.arrayContaining(["201", "202", "400", "404", "409", "413", "415", "503", "507"]),
+    );
+  });
+});
+
+it("the answers are of the shapes that it describes", async () => {
+  const shape = (name: string): Json => document.components.schemas[name] as Json;
+  const keysOf = (name: string): string[] => Object.keys(shape(name)["properties"] ?? {}).sort();
+  const post = (path: string, body: string, type: string) =>
+    fetch(`${host.url}${path}`, { method: "POST", body, headers: { "content-type": type } });
+  const keys = async (response: Response): Promise<string[]> =>
+    Object.keys((await response.json()) as object).sort();
+  expect(await keys(await post("/topics", '{"name":"a"}', "application/json"))).toEqual(keysOf("Topic"));
+  expect(await keys(await post("/topics/a/messages", "x", "t/x"))).toEqual(keysOf("Published"));
+  expect(await keys(await post("/topics/a/messages?retain=true", "1", "application/x-ndjson"))).toEqual(
+    keysOf("PublishedBatch"),
+  );
+  const envelope = keysOf("Envelope").filter((key) => key !== "payloadBase64");
+  expect(await keys(await fetch(`${host.url}/topics/a/retained`))).toEqual(envelope);
+  expect(await keys(await fetch(`${host.url}/topics`))).toEqual(keysOf("TopicPage"));
+  expect(await keys(await fetch(`${host.url}/cluster`))).toEqual(keysOf("Cluster"));
+  expect(await keys(await fetch(`${host.url}/nope`))).toEqual(keysOf("Problem"));
+});

@@ -1,0 +1,102 @@
+/** Readers that do not read: what waits for them is bounded, nobody else waits, and who reads on gets everything. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { PublishCommand } from "../../src/commands/command.js";
+import { limits } from "../../src/limits.js";
+import type { SubscribeRequest, SubscriberSink, Subscription } from "../../src/topics/subscriber.js";
+import { type HttpHost, HttpTestBroker, startHttpHost } from "../support/http-edge-host.js";
+import { RawConnection } from "../support/raw-http.js";
+import { StreamClient } from "../support/stream-client.js";
+
+/** Lets a test see the sinks of the edge. */
+class WatchedBroker extends HttpTestBroker {
+  readonly sinks: SubscriberSink[] = [];
+
+  override subscribe(request: SubscribeRequest): Subscription {
+    this.sinks.push(request.sink);
+    return super.subscribe(request);
+  }
+}
+
+const broker = new WatchedBroker();
+let host: HttpHost;
+beforeAll(async () => {
+  host = await startHttpHost({}, broker);
+});
+afterAll(() => host.close());
+
+const BYTES = 16 * 1024;
+
+function command(topic: string, number: number): PublishCommand {
+  const payload = Buffer.alloc(BYTES, "x");
+  payload.write(`${number} `);
+  const message = { payload, contentType: "", qos: 1, retain: false, expiresAtMs: 0 } as const;
+  return { kind: "publish", topic, messages: [message], autoCreate: true, idempotency: null };
+}
+
+/** A stream whose socket is not read. */
+async function stalled(topic: string): Promise<RawConnection> {
+  const raw = await RawConnection.open(host.port);
+  raw.sendHead(`GET /topics/${topic}/stream HTTP/1.1`, "Host: x");
+  await raw.until((text) => text.includes("retry:"));
+  raw.socket.pause();
+  return raw;
+}
+
+describe("a reader that does not read", () => {
+  it("holds back a bounded number of bytes, and another reader not at all", async () => {
+    const slow = await stalled("stall");
+    const quick = await StreamClient.open(`${host.url}/topics/stall/stream`);
+    const [slowSink] = broker.sinks.splice(0);
+    for (let i = 0; i < 1_000; i += 1) await broker.perform(command("stall", i));
+    await quick.count(1_000);
+    expect(slowSink?.isWritable()).toBe(false);
+    const [view] = host.edge.clients();
+    expect(view?.behind).toBe(true);
+    expect(view?.lag).toBeGreaterThan(0);
+    quick.close();
+    slow.close();
+  });
+
+  it("that reads on gets everything, in order, once", async () => {
+    const slow = await stalled("resume");
+    for (let i = 0; i < 800; i += 1) await broker.perform(command("resume", i));
+    slow.socket.resume();
+    await slow.untilLength(800 * BYTES);
+    const text = await slow.until((received) => received.includes("data: 799 "));
+    const numbers = [...text.matchAll(/data: (\d+) x/g)].map(([, number]) => Number(number));
+    expect(numbers).toEqual(Array.from({ length: 800 }, (_, i) => i));
+    slow.close();
+  });
+
+  it("gets no comment on top of what already waits", async () => {
+    const slow = await stalled("comment");
+    for (let i = 0; i < 600; i += 1) await broker.perform(command("comment", i));
+    const before = slow.socket.bytesRead;
+    const sink = broker.sinks.at(-1) as SubscriberSink & { heartbeat(): void };
+    sink.heartbeat();
+    sink.heartbeat();
+    expect(slow.socket.bytesRead).toBe(before);
+    slow.close();
+  });
+
+  it("can be disconnected at once", async () => {
+    const slow = await stalled("kick");
+    for (let i = 0; i < 600; i += 1) await broker.perform(command("kick", i));
+    const [client] = host.edge.clients().filter(({ subscriptions }) => subscriptions.includes("kick"));
+    expect(host.edge.kick(client!.id)).toBe(true);
+    await expect.poll(() => host.edge.clients().some(({ id }) => id === client!.id)).toBe(false);
+    slow.close();
+  });
+});
+
+it("what may wait in a socket is far below what a stalled reader would cost otherwise", () => {
+  expect(limits.subscriberBufferBytesMax).toBeLessThan(1_000 * BYTES);
+});
+
+it("a stream whose history cannot be read is closed, and the log says why", async () => {
+  const client = await StreamClient.open(`${host.url}/topics/broken/stream`);
+  broker.sinks.at(-1)?.failed(new Error("disk"));
+  await client.ended();
+  expect(client.events).toEqual([]);
+  expect(host.errors).toMatchObject([{ err: { message: "disk" } }]);
+});
