@@ -49,10 +49,9 @@ export class Replica implements StateMachine {
 
   /** Loads what the last checkpoint left. Throws `directory_locked`, `store_corrupt`, `store_version`. */
   async open(): Promise<void> {
-    const { stateStore, messageStore } = this.#options;
-    await stateStore.open();
+    await this.#options.stateStore.open();
     this.#load();
-    await messageStore.open(this.#mark, (id) => this.#machine.topicById(id)?.ref);
+    await this.#openMessages();
   }
 
   /** The state for queries. Another object after a snapshot was installed: do not keep it. */
@@ -121,7 +120,7 @@ export class Replica implements StateMachine {
           `the snapshot says entry ${source.meta.index}, its state says ${this.#durableIndex}`,
         );
       }
-      await messageStore.open(this.#mark, (id) => this.#machine.topicById(id)?.ref);
+      await this.#openMessages();
     });
   }
 
@@ -146,6 +145,16 @@ export class Replica implements StateMachine {
     }
     this.#machine = Machine.load(records);
     this.#durableIndex = this.#machine.appliedIndex;
+  }
+
+  /** Cut back to the mark, the store ends where the state says that the stream ends. */
+  async #openMessages(): Promise<void> {
+    const { messageStore } = this.#options;
+    await messageStore.open(this.#mark, (id) => this.#machine.topicById(id)?.ref);
+    assertInvariant(
+      messageStore.lastPosition === this.#machine.head,
+      "the store ends elsewhere than the state",
+    );
   }
 
   #perform(effect: Effect): void {
