@@ -1,8 +1,9 @@
 /** Retained messages (MQTT 3.1.1, 3.3.1.3), byte for byte. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { limits } from "../../src/limits.js";
+import { ManualClock } from "../support/manual-clock.js";
 import { startEdge, type TestEdge, until } from "./support/edge.js";
-import { publishPacket, RawClient, subscribePacket } from "./support/raw-client.js";
+import { bytes, publishPacket, RawClient, subscribePacket } from "./support/raw-client.js";
 
 const RETAIN = 1;
 
@@ -74,6 +75,52 @@ it("are not touched by a message without RETAIN (MQTT-3.3.1-12)", async () => {
   await publisher.expect("40 02 00 02");
   client.send(subscribePacket(1, 0, "a"));
   await client.expect("90 03 00 01 00  31 07 00 01 'a' 'kept'");
+});
+
+describe("looking for them", () => {
+  it("is done once for all SUBSCRIBEs of a chunk, however many there are", async () => {
+    await retain("a", "1");
+    const looked = vi.spyOn(server.broker, "retained");
+    const rounds = 5_000;
+    client.send(
+      Buffer.concat([...Array.from({ length: rounds }, () => subscribePacket(1, 0, "#")), bytes("c0 00")]),
+    );
+    const count = { suback: 0, retained: 0 };
+    for (let first = 0; first !== 0xd0; ) {
+      first = (await client.takePacket())[0] ?? 0;
+      if (first === 0x90) count.suback += 1;
+      if (first === 0x31) count.retained += 1;
+    }
+    // The last may come after PINGRESP.
+    expect(count.suback).toBe(rounds);
+    expect(count.retained).toBeLessThan(10);
+    // Once a chunk, and once for each message that is sent.
+    expect(looked.mock.calls.length).toBeLessThan(20);
+  });
+
+  it("when others do it too, comes in its turn: after SUBACK and before live messages", async () => {
+    await retain("a", "kept");
+    const clock = new ManualClock();
+    const slow = await startEdge({ clock, broker: server.broker });
+    const clients = await Promise.all(["x", "y"].map((id) => RawClient.connected(slow.port, id)));
+    const look = server.broker.retained.bind(server.broker);
+    vi.spyOn(server.broker, "retained").mockImplementation((filters) => {
+      clock.spend(50);
+      return look(filters);
+    });
+    for (const one of clients) one.send(Buffer.concat([subscribePacket(1, 0, "+"), bytes("c0 00")]));
+    await Promise.all(clients.map((one) => one.expect("90 03 00 01 00 d0 00")));
+    publisher.send(publishPacket("a", "live", 1));
+    await publisher.expect("40 02 00 01");
+    await until(() => {
+      clock.turn();
+      return clients.every((one) => one.receivedBytes > 9);
+    });
+    for (const one of clients) {
+      await one.expect("31 07 00 01 'a' 'kept' 30 07 00 01 'a' 'live'");
+    }
+    await slow.close();
+  });
 });
 
 describe("more than the window takes", () => {

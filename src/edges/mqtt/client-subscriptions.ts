@@ -9,7 +9,9 @@ export class ClientSubscriptions {
   readonly #broker: Broker;
   readonly #sink: SubscriberSink;
   readonly #granted = new Map<string, Filter>();
+  /** As of the last `apply`. */
   #filters = new FilterSet([]);
+  #isChanged = false;
   #running: Subscription | null = null;
   /** Where the next subscription starts; `null` for the head. */
   #resumeAfter: number | null = null;
@@ -40,17 +42,25 @@ export class ClientSubscriptions {
     return this.#running?.behind ?? false;
   }
 
-  /** Adds filters, or replaces their QoS (MQTT-3.8.4-3), from the present head on. */
+  /** Adds filters, or replaces their QoS (MQTT-3.8.4-3). */
   add(filters: readonly Filter[]): void {
     for (const filter of filters) this.#granted.set(filter.filter, filter);
-    this.#changed();
+    this.#isChanged = true;
   }
 
   /** Takes filters out; those that are not there are passed over (MQTT-3.10.4-5). */
   remove(filters: readonly string[]): void {
-    let removed = false;
-    for (const filter of filters) removed = this.#granted.delete(filter) || removed;
-    if (removed) this.#changed();
+    for (const filter of filters) if (this.#granted.delete(filter)) this.#isChanged = true;
+  }
+
+  /**
+   * Makes what was added and removed count, from the present head on: once for all packets of a chunk, because a set of many
+   * filters is not cheap to build. False when nothing has changed.
+   */
+  apply(): boolean {
+    if (!this.#isChanged) return false;
+    this.#changed();
+    return true;
   }
 
   /** The sink can take something again. */
@@ -77,6 +87,7 @@ export class ClientSubscriptions {
   }
 
   #changed(): void {
+    this.#isChanged = false;
     this.#filters = new FilterSet(this.#granted.values());
     if (this.#granted.size === 0) {
       this.#running?.close();

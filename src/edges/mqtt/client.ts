@@ -52,7 +52,7 @@ export class Client {
     this.#keepAlive = new KeepAlive({
       clock: context.clock,
       keepAliveSeconds,
-      isHeld: () => connection.isHeldBy(Hold.Publishes) || connection.isHeldBy(Hold.Saturated),
+      isHeld: () => connection.isHeldBy(Hold.Publishes | Hold.Saturated | Hold.Retained),
       onSilent: () => connection.refuse("keep_alive_timeout", "no packet within 1.5 times the keep-alive"),
     });
   }
@@ -83,6 +83,7 @@ export class Client {
   afterRead(): void {
     const { connection, context } = this;
     this.#keepAlive.heard();
+    if (this.subscriptions.apply()) this.#filtersChanged();
     if (this.#hasAcknowledged) {
       this.#hasAcknowledged = false;
       this.sink.pump();
@@ -119,6 +120,16 @@ export class Client {
     this.context.clients.remove(this);
     if (this.#will !== null) publishWill(this.context, this.id, this.#will);
     this.#will = null;
+  }
+
+  /** While retained messages are looked for, the client is not read: what it asks next comes after them. */
+  #filtersChanged(): void {
+    let isLooking = true;
+    this.sink.filtersChanged(this.subscriptions.filters, () => {
+      isLooking = false;
+      this.#release(Hold.Retained);
+    });
+    if (isLooking) this.connection.hold(Hold.Retained);
   }
 
   #release(hold: Hold): void {

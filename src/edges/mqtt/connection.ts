@@ -111,8 +111,9 @@ export class Connection implements FrameHandler {
     if (this.#holds === 0) this.#socket.resume();
   }
 
-  isHeldBy(hold: Hold): boolean {
-    return (this.#holds & hold) !== 0;
+  /** Whether one of these holds (several reasons are joined by `|`). */
+  isHeldBy(holds: number): boolean {
+    return (this.#holds & holds) !== 0;
   }
 
   /** Ends the connection for a reason that is counted and logged. The will is published (MQTT-3.1.2-8). */

@@ -8,6 +8,7 @@ import type { ClientRegistry } from "./client-registry.js";
 import type { PublishEncoder } from "./encode-publish.js";
 import type { Flusher } from "./flusher.js";
 import type { TopicCache } from "./topic-cache.js";
+import type { TurnBudget } from "./turn-budget.js";
 
 /** What the node gives the edge. */
 export interface MqttEdgeOptions {
@@ -33,4 +34,6 @@ export interface EdgeContext extends MqttEdgeOptions {
   readonly liveEncoder: PublishEncoder;
   readonly retainedEncoder: PublishEncoder;
   readonly flusher: Flusher;
+  /** Looking through all retained messages is done here. */
+  readonly turnBudget: TurnBudget;
 }

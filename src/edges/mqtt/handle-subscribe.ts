@@ -1,6 +1,6 @@
 /** SUBSCRIBE (MQTT 3.1.1, 3.8): filters are granted, or refused one by one in SUBACK; retained messages follow. */
 import { limits } from "../../limits.js";
-import { type Filter, FilterSet } from "../../topics/filter-set.js";
+import type { Filter } from "../../topics/filter-set.js";
 import { isTopicFilter, isTopicName } from "../../topics/topic-name.js";
 import { uint16At } from "./bytes.js";
 import type { Client } from "./client.js";
@@ -12,7 +12,7 @@ const QOS_MAX = 1;
 
 /**
  * Answers with one code a filter, in their order (MQTT-3.8.4-5): the granted QoS, or failure for a filter that is not valid or beyond the
- * connection's ceiling. The subscription stands before SUBACK is sent; retained messages come after it and before live ones.
+ * connection's ceiling. The subscription stands before SUBACK is written, at the end of the chunk; retained messages come after it and before live ones.
  */
 export function handleSubscribe(client: Client, bytes: Buffer, start: number, end: number): void {
   const { subscriptions: asked } = decodeSubscribe(bytes, start, end);
@@ -31,9 +31,11 @@ export function handleSubscribe(client: Client, bytes: Buffer, start: number, en
     granted.push({ filter: topic, qos: grant });
     return grant;
   });
-  if (granted.length > 0) subscriptions.add(granted);
+  if (granted.length > 0) {
+    subscriptions.add(granted);
+    sink.wantRetained(granted);
+  }
   client.connection.reply(suback(uint16At(bytes, start), codes));
-  if (granted.length > 0) sink.subscribed(subscriptions.filters, new FilterSet(granted));
   if (context.autoCreate) for (const { filter } of granted) createTopic(client, filter);
 }
 

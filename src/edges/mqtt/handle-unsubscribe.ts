@@ -7,9 +7,7 @@ import { PacketType } from "./protocol.js";
 /** Takes the filters out, compared character by character (MQTT-3.10.4-1), and answers with UNSUBACK in any case (MQTT-3.10.4-5). */
 export function handleUnsubscribe(client: Client, bytes: Buffer, start: number, end: number): void {
   const { unsubscriptions } = decodeUnsubscribe(bytes, start, end);
-  const { subscriptions, sink, connection } = client;
-  subscriptions.remove(unsubscriptions);
-  sink.subscribed(subscriptions.filters, null);
+  client.subscriptions.remove(unsubscriptions);
   const packetId = uint16At(bytes, start);
-  connection.reply(Buffer.from([PacketType.Unsuback << 4, 2, packetId >> 8, packetId & 255]));
+  client.connection.reply(Buffer.from([PacketType.Unsuback << 4, 2, packetId >> 8, packetId & 255]));
 }

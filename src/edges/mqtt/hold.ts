@@ -6,7 +6,9 @@ export const Hold = {
   Saturated: 2,
   /** The client does not read its answers. */
   Replies: 4,
+  /** Retained messages are being looked for: what the client asks next comes after them. */
+  Retained: 8,
   /** The edge is stopping. */
-  Stopping: 8,
+  Stopping: 16,
 } as const;
 export type Hold = (typeof Hold)[keyof typeof Hold];

@@ -5,9 +5,10 @@
 import type { Broker } from "../../broker.js";
 import { limits } from "../../limits.js";
 import type { StoredMessage } from "../../state-machine/effects.js";
-import { FilterSet } from "../../topics/filter-set.js";
+import { type Filter, FilterSet } from "../../topics/filter-set.js";
+import { isWildcard } from "../../topics/topic-name.js";
 
-/** The topics that matched one SUBSCRIBE. */
+/** The topics that matched the filters of one chunk's SUBSCRIBEs. */
 interface Matched {
   readonly topics: readonly string[];
   /** Newest position then: what was retained later comes live. */
@@ -28,11 +29,10 @@ export class RetainedQueue {
     return this.#waiting.length === 0;
   }
 
-  /** Adds the retained messages that match `filters` now. */
-  add(filters: FilterSet): void {
-    const topics = this.#broker.retained(filters).map((message) => message.topic.name);
+  /** Adds the retained messages that match `filters` now; those above position `asOf` come live. */
+  add(filters: readonly Filter[], asOf: number): void {
+    const topics = this.#matching(filters);
     if (topics.length === 0) return;
-    const asOf = this.#broker.head;
     this.#waiting.push({ topics, asOf });
     const total = this.#waiting.reduce((sum, matched) => sum + matched.topics.length, 0);
     // Somebody who subscribes again and again and reads nothing: one entry a topic.
@@ -62,6 +62,15 @@ export class RetainedQueue {
   clear(): void {
     this.#waiting = [];
     this.#at = 0;
+  }
+
+  /** Exact filters are looked up, and only wildcards are worth looking through all there is. */
+  #matching(filters: readonly Filter[]): readonly string[] {
+    const set = new FilterSet(filters);
+    if (!set.filters.some(({ filter }) => isWildcard(filter))) {
+      return set.filters.flatMap(({ filter }) => (this.#lookUp(filter) === undefined ? [] : [filter]));
+    }
+    return this.#broker.retained(set).map((message) => message.topic.name);
   }
 
   #step(matched: Matched): void {

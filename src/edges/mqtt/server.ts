@@ -12,6 +12,7 @@ import type { EdgeContext, MqttEdgeOptions } from "./context.js";
 import { PublishEncoder } from "./encode-publish.js";
 import { Flusher } from "./flusher.js";
 import { TopicCache } from "./topic-cache.js";
+import { TurnBudget } from "./turn-budget.js";
 
 export type { MqttEdgeOptions } from "./context.js";
 
@@ -41,6 +42,7 @@ class MqttEdge implements Edge {
       liveEncoder: new PublishEncoder(0, nowMs),
       retainedEncoder: new PublishEncoder(1, nowMs),
       flusher: new Flusher(),
+      turnBudget: new TurnBudget(options.clock),
     };
     this.#server = createServer(
       { noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS },

@@ -3,7 +3,7 @@
  * until they are out, live ones wait behind the cursor, in the broker.
  */
 import { limits } from "../../limits.js";
-import type { FilterSet } from "../../topics/filter-set.js";
+import type { Filter, FilterSet } from "../../topics/filter-set.js";
 import type { DeliveryBatch, SubscriberSink } from "../../topics/subscriber.js";
 import type { EdgeContext } from "./context.js";
 import { type EncodedPublishes, headWithin, packetsIn } from "./encode-publish.js";
@@ -21,7 +21,7 @@ export interface Outlet {
 export interface ClientSinkOptions {
   readonly context: Pick<
     EdgeContext,
-    "broker" | "metrics" | "logger" | "clock" | "liveEncoder" | "retainedEncoder"
+    "broker" | "metrics" | "logger" | "clock" | "liveEncoder" | "retainedEncoder" | "turnBudget"
   >;
   readonly outlet: Outlet;
   readonly inflight: Inflight;
@@ -41,6 +41,9 @@ export class ClientSink implements SubscriberSink {
   readonly #retained: RetainedQueue;
   /** The client's filters now. */
   #filters: FilterSet | null = null;
+  /** Filters whose retained messages are to be looked for. */
+  #wanted: Filter[] = [];
+  #isLooking = false;
   /** The broker has something that was not taken. */
   #isBlocked = false;
 
@@ -59,7 +62,7 @@ export class ClientSink implements SubscriberSink {
   }
 
   isWritable(): boolean {
-    const isWritable = this.#retained.isEmpty && this.#hasRoom();
+    const isWritable = !this.#isLooking && this.#retained.isEmpty && this.#hasRoom();
     if (!isWritable) this.#isBlocked = true;
     return isWritable;
   }
@@ -72,11 +75,32 @@ export class ClientSink implements SubscriberSink {
     this.#options.onWritable();
   }
 
-  /** The client's filters have changed; retained messages that match `added` are to be sent. */
-  subscribed(filters: FilterSet, added: FilterSet | null): void {
+  /** Retained messages that match `filters` are to be sent (MQTT-3.3.1-6). */
+  wantRetained(filters: readonly Filter[]): void {
+    this.#wanted.push(...filters);
+  }
+
+  /**
+   * The client's filters are others now. Looks for the retained messages that it wants: at once, or soon when many clients do; `onLooked`
+   * is called in either case, and nothing is delivered before.
+   */
+  filtersChanged(filters: FilterSet, onLooked: () => void): void {
     this.#filters = filters;
-    if (added !== null) this.#retained.add(added);
-    this.#sendRetained();
+    const wanted = this.#wanted;
+    if (wanted.length === 0) {
+      onLooked();
+      return;
+    }
+    this.#wanted = [];
+    this.#isLooking = true;
+    const { context, outlet } = this.#options;
+    const asOf = context.broker.head;
+    context.turnBudget.run(() => {
+      this.#isLooking = false;
+      if (outlet.isOpen) this.#retained.add(wanted, asOf);
+      onLooked();
+      this.pump();
+    });
   }
 
   gap(after: number, resumedAt: number): void {

@@ -46,11 +46,12 @@ export interface TestEdge {
   close(): Promise<void>;
 }
 
-export async function startEdge(overrides: Partial<MqttEdgeOptions> = {}): Promise<TestEdge> {
-  const broker = new FakeBroker();
+export async function startEdge(
+  overrides: Partial<MqttEdgeOptions> & { readonly broker?: FakeBroker } = {},
+): Promise<TestEdge> {
+  const { broker = new FakeBroker() } = overrides;
   const metrics = new CountingMetrics();
   const edge = createMqttEdge({
-    broker,
     metrics,
     logger: silentLogger,
     clock: systemClock,
@@ -61,6 +62,7 @@ export async function startEdge(overrides: Partial<MqttEdgeOptions> = {}): Promi
     connectionsMax: 1_000,
     autoCreate: true,
     ...overrides,
+    broker,
   });
   const address = await edge.start();
   const port = Number(address.slice(address.lastIndexOf(":") + 1));

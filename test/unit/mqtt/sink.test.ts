@@ -1,9 +1,9 @@
 /** A client's end of its subscription, without a socket. */
 import { describe, expect, it } from "vitest";
-import type { EdgeContext } from "../../../src/edges/mqtt/context.js";
 import { PublishEncoder } from "../../../src/edges/mqtt/encode-publish.js";
 import { Inflight } from "../../../src/edges/mqtt/inflight.js";
 import { ClientSink, type ClientSinkOptions } from "../../../src/edges/mqtt/sink.js";
+import { TurnBudget } from "../../../src/edges/mqtt/turn-budget.js";
 import { limits } from "../../../src/limits.js";
 import type { StoredMessage } from "../../../src/state-machine/effects.js";
 import { FilterSet } from "../../../src/topics/filter-set.js";
@@ -28,10 +28,8 @@ function create(windowMax: number, liveEncoder = new PublishEncoder(0, () => 0))
   const metrics = new CountingMetrics();
   const events: string[] = [];
   const inflight = new Inflight(windowMax);
-  const context: Pick<
-    EdgeContext,
-    "broker" | "metrics" | "logger" | "clock" | "liveEncoder" | "retainedEncoder"
-  > = {
+  const clock = new ManualClock();
+  const context: ClientSinkOptions["context"] = {
     broker: new FakeBroker(),
     metrics,
     logger: {
@@ -41,7 +39,8 @@ function create(windowMax: number, liveEncoder = new PublishEncoder(0, () => 0))
       error: () => undefined,
       fatal: () => undefined,
     },
-    clock: new ManualClock(),
+    clock,
+    turnBudget: new TurnBudget(clock),
     liveEncoder,
     retainedEncoder: new PublishEncoder(1, () => 0),
   };
