@@ -69,6 +69,12 @@ function checksOf(report: StalledReport, stallers: number): Check[] {
       pass: served === stallers,
     },
     {
+      name: "of a stalled one's bytes, held by the kernel",
+      value: `${(report.kernelHeldShare * 100).toFixed(1)}%`,
+      limit: "< 90%",
+      pass: report.kernelHeldShare < 0.9,
+    },
+    {
       name: "faults of sampled and stalled subscribers",
       value: formatNumber(report.faults.length),
       limit: "0",

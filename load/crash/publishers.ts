@@ -198,8 +198,8 @@ export function publisherMix(): Publisher[] {
   const of = (count: number, make: (at: number) => Publisher): Publisher[] =>
     Array.from({ length: count }, (_, at) => make(at));
   return [
-    ...of(6, (at) => httpPublisher(`http-${at}`, at)),
-    ...of(2, (at) => batchPublisher(`batch-${at}`, at + 1, 25)),
-    ...of(6, (at) => mqttPublisher(`mqtt-${at}`, at, 20)),
+    ...of(12, (at) => httpPublisher(`http-${at}`, at)),
+    ...of(2, (at) => batchPublisher(`batch-${at}`, at + 1, 10)),
+    ...of(4, (at) => mqttPublisher(`mqtt-${at}`, at, 20)),
   ];
 }

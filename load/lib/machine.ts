@@ -75,3 +75,22 @@ export function mosquittoVersion(): string | null {
   }
   return "of unknown version";
 }
+
+/**
+ * Bytes that the kernel holds, by local port of the receiver, on connections from this machine to `serverPort`: sent and not
+ * yet read, on both ends together.
+ */
+export function bytesInKernel(serverPort: number): ReadonlyMap<number, number> {
+  const held = new Map<number, number>();
+  const add = (port: number, queue: string | undefined): void => {
+    held.set(port, (held.get(port) ?? 0) + Number.parseInt(queue ?? "0", 16));
+  };
+  const portOf = (address: string | undefined): number => Number.parseInt(address?.split(":")[1] ?? "", 16);
+  for (const line of readFileSync("/proc/net/tcp", "utf8").trim().split("\n").slice(1)) {
+    const [, local, remote, , queues] = line.trim().split(/\s+/);
+    const [sending, receiving] = queues?.split(":") ?? [];
+    if (portOf(remote) === serverPort) add(portOf(local), receiving);
+    else if (portOf(local) === serverPort) add(portOf(remote), sending);
+  }
+  return held;
+}

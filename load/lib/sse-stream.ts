@@ -14,6 +14,8 @@ export interface SseStream {
   pause(): void;
   resume(): void;
   close(): void;
+  /** The port of our end. */
+  readonly localPort: number;
 }
 
 /** Opens a stream; resolves with the answer's head. Rejects when it is not 200 (the text says what it is) or not there. */
@@ -45,6 +47,7 @@ export function openSse(
         pause: () => response.pause(),
         resume: () => response.resume(),
         close: () => asked.destroy(),
+        localPort: asked.socket?.localPort ?? 0,
       });
     });
     asked.end();

@@ -17,11 +17,11 @@ export class Receiver {
   #gapOpen = false;
   #gaps = 0;
 
-  /** `sentAtMs[n]` is when number `base + n` was sent, on this process's clock. */
+  /** `sentAtMs[n]` is when number `base + n` was sent, on this process's clock. It begins with what comes next. */
   constructor(name: string, base: number, sentAtMs: readonly number[]) {
     this.name = name;
     this.#base = base;
-    this.#expected = base;
+    this.#expected = base + sentAtMs.length;
     this.#sentAtMs = sentAtMs;
   }
 

@@ -1,16 +1,17 @@
 /**
- * The run: everybody reads for a while, then some stop reading while the others go on, then those read again. The server's
- * resident memory is sampled all the time, and what the sampled and the stalled subscribers receive is checked message by message.
+ * The run: everybody reads for a while, then some more come who do not read while the others go on, then those read too. The
+ * server's resident memory is sampled all the time, and what the sampled and the stalled subscribers receive is checked
+ * message by message.
  */
 import { HttpConnection, topicPath } from "../lib/http-client.js";
-import { peakResidentMib, residentMib } from "../lib/machine.js";
+import { bytesInKernel, peakResidentMib, residentMib } from "../lib/machine.js";
 import { MEASURED_BASE, numberedPayload } from "../lib/sequence.js";
 import type { Server } from "../lib/server.js";
 import { delay, waitUntil } from "../lib/support.js";
 import type { MqttDrainReport } from "../loaders/mqtt-drain.js";
 import type { SseDrainReport } from "../loaders/sse-drain.js";
 import { CATCH_UP_MS_MAX, type PhaseLatency, type StalledPlan } from "./plan.js";
-import { openSubscribers, type Stallable, type Subscribers } from "./subscribers.js";
+import { openStallers, openSubscribers, type Stallable, type Subscribers } from "./subscribers.js";
 
 export interface StalledReport {
   readonly residentMib: readonly number[];
@@ -31,6 +32,8 @@ export interface StalledReport {
   /** How many of the stalled ones received everything, and how many were told of a gap. */
   readonly stalledEverything: number;
   readonly stalledGap: number;
+  /** What the kernel held for a stalled one, of what was published meanwhile; at 1 the server was never told to wait. */
+  readonly kernelHeldShare: number;
   readonly catchUpMs: number;
 }
 
@@ -96,6 +99,18 @@ const bothLatencies = (sampled: readonly Stallable[]): readonly [PhaseLatency, P
   latencyOf(sampled, "-mqtt-"),
 ];
 
+/** The largest share of `due` bytes that the kernel holds for one of the stalled subscribers. */
+function kernelHeldShare(stallers: readonly Stallable[], due: number): number {
+  const byServerPort = new Map<number, ReadonlyMap<number, number>>();
+  let most = 0;
+  for (const { serverPort, localPort } of stallers) {
+    const held = byServerPort.get(serverPort) ?? bytesInKernel(serverPort);
+    byServerPort.set(serverPort, held);
+    most = Math.max(most, held.get(localPort) ?? 0);
+  }
+  return most / due;
+}
+
 async function catchUp(stallers: readonly Stallable[], last: number): Promise<number> {
   const startedAt = performance.now();
   for (const staller of stallers) staller.resume();
@@ -143,7 +158,7 @@ export async function runStalled(
   const resident: number[] = [];
   const publishing = new Publishing(server, plan);
   const subscribers = await openSubscribers(server, TOPIC, plan, publishing.sentAtMs, loadCpu);
-  const { sampled, stallers } = subscribers;
+  const { sampled } = subscribers;
   log(`subscribed, server at ${residentMib(server.child.pid).toFixed(0)} MiB`);
   const sampling = setInterval(() => {
     if (!server.child.ended) resident.push(residentMib(server.child.pid));
@@ -154,11 +169,15 @@ export async function runStalled(
     await publishing.publishFor(plan.baselineSeconds);
     const [sseBaseline, mqttBaseline] = bothLatencies(sampled);
     for (const { receiver } of sampled) receiver.latencies.clear();
-    log(`baseline done, ${stallers.length} stop reading, server at ${resident.at(-1)?.toFixed(0)} MiB`);
-    for (const staller of stallers) staller.pause();
+    const stallers = await openStallers(server, TOPIC, plan, publishing.sentAtMs);
+    log(
+      `baseline done, ${stallers.length} more that do not read, server at ${resident.at(-1)?.toFixed(0)} MiB`,
+    );
     await publishing.publishFor(plan.stalledSeconds);
     await waitUntil(() => sampled.every((one) => one.receiver.hasReached(publishing.last)), SETTLE_MS);
     const [sseStalled, mqttStalled] = bothLatencies(sampled);
+    const due = plan.stalledSeconds * plan.publishesPerSecond * plan.payloadBytes;
+    const heldShare = kernelHeldShare(stallers, due);
     log(`they read again, server at ${resident.at(-1)?.toFixed(0)} MiB`);
     const catchUpMs = await catchUp(stallers, publishing.last);
     const published = publishing.sentAtMs.length;
@@ -170,6 +189,7 @@ export async function runStalled(
       publisherLateMs: publishing.lateMs,
       ...(await crowdReport(subscribers, published, plan.payloadBytes)),
       catchUpMs,
+      kernelHeldShare: heldShare,
       faults: [...faultsOf(sampled, publishing.last), ...faultsOf(stallers, publishing.last)],
       stalledEverything: countHow(stallers, publishing.last, "everything"),
       stalledGap: countHow(stallers, publishing.last, "an explicit gap"),

@@ -1,4 +1,4 @@
-/** Opens the subscribers of the run: the crowd in processes of their own, the sampled and the stalled ones here. */
+/** The subscribers of the run: the crowd in processes of its own, the sampled and the stalled ones here. */
 
 import { topicPath } from "../lib/http-client.js";
 import { Loader } from "../lib/loader.js";
@@ -11,6 +11,9 @@ import { Receiver } from "./receiver.js";
 
 export interface Stallable {
   readonly receiver: Receiver;
+  /** Of the two, the port of the server's end and of ours. */
+  readonly serverPort: number;
+  readonly localPort: number;
   pause(): void;
   resume(): void;
 }
@@ -21,7 +24,6 @@ export interface Subscribers {
   /** Subscribers of both together. */
   readonly crowdCount: number;
   readonly sampled: readonly Stallable[];
-  readonly stallers: readonly Stallable[];
 }
 
 async function openSseReceiver(server: Server, topic: string, receiver: Receiver): Promise<Stallable> {
@@ -32,7 +34,8 @@ async function openSseReceiver(server: Server, topic: string, receiver: Receiver
     },
     onClose: () => receiver.takeClose(),
   });
-  return { receiver, pause: () => stream.pause(), resume: () => stream.resume() };
+  const { localPort, pause, resume } = stream;
+  return { receiver, serverPort: server.http.port, localPort, pause, resume };
 }
 
 async function openMqttReceiver(
@@ -51,6 +54,8 @@ async function openMqttReceiver(
   });
   return {
     receiver,
+    serverPort: server.mqtt.port,
+    localPort: socket.localPort ?? 0,
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
   };
@@ -77,6 +82,7 @@ async function openReceivers(
   return opened;
 }
 
+/** Everybody who reads all the time. */
 export async function openSubscribers(
   server: Server,
   topic: string,
@@ -92,12 +98,26 @@ export async function openSubscribers(
   const crowd = { prefix: "crowd", filter: topic, count: mqttCount, qos1: Math.min(plan.qos1, mqttCount) };
   await mqttCrowd.ask("connect", { ...server.mqtt, ...crowd }, 120_000);
   const sampledCounts = { sse: plan.sampledEach, mqtt: plan.sampledEach };
-  const stalledCounts = { sse: plan.stalledSse, mqtt: plan.stalledMqtt };
   return {
     sseCrowd,
     mqttCrowd,
     crowdCount: sseCount + mqttCount,
     sampled: await openReceivers(server, topic, "sampled", sampledCounts, sentAtMs),
-    stallers: await openReceivers(server, topic, "stalled", stalledCounts, sentAtMs),
   };
+}
+
+/**
+ * Subscribers that do not read from the first moment on: a socket that was read for a while has grown buffers of megabytes
+ * in the kernel, which would take the whole run in without the server's noticing.
+ */
+export async function openStallers(
+  server: Server,
+  topic: string,
+  plan: StalledPlan,
+  sentAtMs: readonly number[],
+): Promise<readonly Stallable[]> {
+  const counts = { sse: plan.stalledSse, mqtt: plan.stalledMqtt };
+  const stallers = await openReceivers(server, topic, "stalled", counts, sentAtMs);
+  for (const staller of stallers) staller.pause();
+  return stallers;
 }
