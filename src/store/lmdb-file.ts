@@ -1,0 +1,52 @@
+/**
+ * Looks at an LMDB data file before it is opened: lmdb-js brings the process down on a file that is not one, where a node has to
+ * stop with a clear error.
+ *
+ * The file begins with two meta pages: a page header of 24 bytes, then magic u32, format u32, two addresses, the records of two
+ * databases (the first begins with the page size), the number of the last page, and that of the transaction.
+ */
+import { access, constants, open } from "node:fs/promises";
+import { corrupt } from "./segment-format.js";
+
+const MAGIC = 0xbeef_c0de;
+const FORMAT = 2;
+const MAGIC_AT = 24;
+const FORMAT_AT = 28;
+const PAGE_BYTES_AT = 48;
+const LAST_PAGE_AT = 144;
+const TRANSACTION_AT = 152;
+const META_BYTES = 160;
+const PAGE_BYTES_MAX = 65_536;
+
+/** Throws `FatalError` `store_corrupt` when the file is there and is not whole; system errors as they are. */
+export async function checkLmdbFile(path: string): Promise<void> {
+  const isThere = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) return;
+  await access(path, constants.R_OK | constants.W_OK);
+  const file = await open(path, "r");
+  try {
+    const { size } = await file.stat();
+    // Made, and nothing written to it yet: LMDB begins anew.
+    if (size === 0) return;
+    const bytes = Buffer.alloc(PAGE_BYTES_MAX + META_BYTES);
+    await file.read(bytes, 0, bytes.length, 0);
+    const pageBytes = bytes.readUInt32LE(PAGE_BYTES_AT);
+    const isPageSize = pageBytes >= 256 && pageBytes <= PAGE_BYTES_MAX;
+    if (!isPageSize || !isMeta(bytes, 0) || !isMeta(bytes, pageBytes))
+      throw corrupt(path, "this is not an LMDB file");
+    const [first, second] = [bytes, bytes.subarray(pageBytes)];
+    const newest =
+      first.readBigUInt64LE(TRANSACTION_AT) >= second.readBigUInt64LE(TRANSACTION_AT) ? first : second;
+    const needed = (Number(newest.readBigUInt64LE(LAST_PAGE_AT)) + 1) * pageBytes;
+    if (size < needed) throw corrupt(path, `the file has ${size} bytes where ${needed} were committed`);
+  } finally {
+    await file.close();
+  }
+}
+
+function isMeta(bytes: Buffer, at: number): boolean {
+  return bytes.readUInt32LE(at + MAGIC_AT) === MAGIC && bytes.readUInt32LE(at + FORMAT_AT) === FORMAT;
+}

@@ -1,0 +1,288 @@
+/**
+ * The messages on disk: append-only segments shared by all topics, written behind the log, with the newest messages in memory.
+ * This file is the port's face; writing, reading, recovery and retention are each a file of their own.
+ *
+ * A snapshot is restored by `replace`, which only puts its files aside, and `open` at its mark, which swaps them in: until then the
+ * old messages can be read.
+ */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { assertInvariant, FatalError } from "../errors.js";
+import { limits } from "../limits.js";
+import type { StoredMessage, TopicRef } from "../state-machine/effects.js";
+import { type Disk, diskError, nodeDisk, writeAside } from "./disk.js";
+import type {
+  MessageStore,
+  ReadPage,
+  ReadQuery,
+  RetentionPolicy,
+  StoreMark,
+  TopicSelection,
+  TopicStats,
+} from "./message-store.js";
+import { RecentMessages } from "./recent-messages.js";
+import { type KeptTrims, Recovery } from "./recovery.js";
+import { CURRENT, settleReplacement, stageReplacement } from "./replacement.js";
+import { type RetentionPlan, RetentionRound } from "./retention.js";
+import { SegmentCatalog } from "./segment-catalog.js";
+import { storeFileName } from "./segment-format.js";
+import { SegmentReader } from "./segment-reader.js";
+import { SegmentWriter } from "./segment-writer.js";
+import { TopicTable } from "./topic-table.js";
+import { encodeTrims, type Trims, withDropped } from "./trims.js";
+
+export interface SegmentStoreOptions {
+  /** The store keeps to `messages/` in it, and to `messages.incoming/` while a snapshot is taken over. */
+  readonly dir: string;
+  readonly segmentBytes?: number;
+  readonly recentBytesMax?: number;
+  readonly disk?: Disk;
+}
+
+/** Offsets in a segment are 32 bits on disk. */
+const SEGMENT_BYTES_MAX = 2 ** 31;
+
+/** All that exists while the store is open. */
+interface Opened {
+  readonly catalog: SegmentCatalog;
+  readonly table: TopicTable;
+  readonly recent: RecentMessages;
+  readonly writer: SegmentWriter;
+  readonly reader: SegmentReader;
+  kept: KeptTrims;
+}
+
+export class SegmentStore implements MessageStore {
+  readonly #options: Required<SegmentStoreOptions>;
+  readonly #directory: string;
+  #opened: Opened | null = null;
+  #holds = 0;
+  /** Files that go once no snapshot needs them. */
+  #removals: string[] = [];
+  #removing: Promise<void> = Promise.resolve();
+  #retaining: Promise<void> | null = null;
+
+  constructor(options: SegmentStoreOptions) {
+    this.#options = {
+      segmentBytes: limits.messageSegmentBytes,
+      recentBytesMax: limits.recentMessageBytesMax,
+      disk: nodeDisk,
+      ...options,
+    };
+    this.#directory = `${options.dir}/${CURRENT}`;
+    assertInvariant(this.#options.segmentBytes < SEGMENT_BYTES_MAX, "a segment is smaller than 2 GiB");
+  }
+
+  async open(mark: StoreMark, resolve: (topicId: number) => TopicRef | undefined): Promise<void> {
+    const { disk, recentBytesMax, segmentBytes, dir } = this.#options;
+    const before = this.#opened;
+    await before?.writer.idle();
+    await this.#removing;
+    this.#removals = [];
+    const catalog = new SegmentCatalog(this.#directory, disk);
+    try {
+      await settleReplacement(disk, dir, mark);
+      await disk.makeDirectory(this.#directory);
+      const recovery = new Recovery(catalog, mark);
+      const kept = await recovery.segments();
+      const table = new TopicTable(resolve, mark.position);
+      table.restoreFloors(kept.trims.floors, mark.position);
+      await recovery.count(table);
+      const recent = new RecentMessages(recentBytesMax, mark.position);
+      const writer = new SegmentWriter({ catalog, table, recent, segmentBytes, mark });
+      const reader = new SegmentReader(catalog, table, recent);
+      this.#opened = { catalog, table, recent, writer, reader, kept };
+    } catch (error) {
+      await catalog.close();
+      throw diskError(error, `opening ${this.#directory}`);
+    }
+    await before?.catalog.close();
+  }
+
+  append(messages: readonly StoredMessage[]): void {
+    const first = messages[0];
+    const last = messages.at(-1);
+    if (first === undefined || last === undefined) return;
+    const { recent, writer } = this.#state;
+    const follows = first.position === recent.lastPosition + 1;
+    assertInvariant(
+      follows && last.position - first.position === messages.length - 1,
+      "appended positions are contiguous",
+    );
+    writer.appended(messages.length, recent.append(messages));
+  }
+
+  sync(): Promise<StoreMark> {
+    return this.#state.writer.sync();
+  }
+
+  get lastPosition(): number {
+    return this.#state.recent.lastPosition;
+  }
+
+  /** Bytes appended and not written yet, in memory on top of the recent messages' ceiling when the disk is slow. */
+  get unwrittenBytes(): number {
+    return this.#state.writer.unwrittenBytes;
+  }
+
+  readRecent(query: ReadQuery): ReadPage | null {
+    return this.#counted().reader.readRecent(query);
+  }
+
+  async read(query: ReadQuery): Promise<ReadPage> {
+    return this.#counted().reader.read(query);
+  }
+
+  stats(topicId: number): TopicStats {
+    const state = this.#counted().table.get(topicId);
+    if (state === undefined) return { messages: 0, bytes: 0, firstPosition: 0 };
+    return { messages: state.messages, bytes: state.bytes, firstPosition: state.firstPosition };
+  }
+
+  trimmedThrough(topics: TopicSelection): number {
+    return this.#state.table.trimmedThrough(topics, 0);
+  }
+
+  /** A round that comes while one is under way waits for that one instead. */
+  retain(policy: RetentionPolicy): Promise<void> {
+    this.#retaining ??= this.#state.writer
+      .exclusive(() => this.#retain(policy))
+      .then(() => this.#removing)
+      .finally(() => {
+        this.#retaining = null;
+      });
+    return this.#retaining;
+  }
+
+  forget(topicId: number): void {
+    // Counting first: a message that is counted later would bring the topic back.
+    this.#counted().table.forget(topicId);
+  }
+
+  bytes(): number {
+    return this.#state.catalog.bytes();
+  }
+
+  files(
+    mark: StoreMark,
+  ): readonly { readonly name: string; readonly path: string; readonly bytes: number }[] {
+    const { catalog, kept } = this.#state;
+    const files: { name: string; path: string; bytes: number }[] = [];
+    const add = (number: number, kind: "seg" | "idx" | "trims", bytes: number): void => {
+      files.push({ name: storeFileName(number, kind), path: catalog.path(number, kind), bytes });
+    };
+    for (const { number, bytes, indexBytes } of catalog.sealed) {
+      if (number > mark.segment) break;
+      add(number, "seg", number === mark.segment ? mark.bytes : bytes);
+      if (number < mark.segment) add(number, "idx", indexBytes);
+    }
+    if (catalog.active?.number === mark.segment) add(mark.segment, "seg", mark.bytes);
+    if (kept.number > 0) add(kept.number, "trims", encodeTrims(kept.trims).length);
+    return files;
+  }
+
+  hold(): () => void {
+    this.#holds += 1;
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#holds -= 1;
+      this.#removeFiles();
+    };
+  }
+
+  async replace(
+    files: readonly { readonly name: string; readonly bytes: number }[],
+    read: (name: string, offset: number, length: number) => Promise<Uint8Array>,
+  ): Promise<void> {
+    try {
+      await stageReplacement(this.#options.disk, this.#options.dir, files, read);
+    } catch (error) {
+      throw diskError(error, "taking over a snapshot");
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#opened === null) return;
+    const { catalog, writer } = this.#opened;
+    await this.#retaining?.catch(() => undefined);
+    await writer.sync().catch(() => undefined);
+    await writer.idle();
+    this.#opened = null;
+    await this.#removing;
+    this.#removals = [];
+    await catalog.close();
+  }
+
+  get #state(): Opened {
+    if (this.#opened === null) throw new FatalError("invariant", "the message store is not open");
+    return this.#opened;
+  }
+
+  /** The state with every appended message counted. */
+  #counted(): Opened {
+    const opened = this.#state;
+    opened.table.countThrough(opened.recent, opened.recent.lastPosition);
+    return opened;
+  }
+
+  async #retain(policy: RetentionPolicy): Promise<void> {
+    const { catalog, table } = this.#counted();
+    const round = new RetentionRound(catalog, table, policy, nextTurn);
+    for (const topicId of await round.begin()) this.forget(topicId);
+    const plan = await round.plan();
+    const isChanged =
+      plan.drops.size > 0 || [...plan.trims.values()].some((trim) => trim.floor > trim.state.floor);
+    if (isChanged) await this.#persist(plan);
+    this.#apply(plan);
+  }
+
+  /** Writes down what goes before anything does. */
+  async #persist(plan: RetentionPlan): Promise<void> {
+    const opened = this.#state;
+    const { catalog, table, writer, kept } = opened;
+    if (catalog.active !== null && plan.drops.has(catalog.active.number)) await writer.seal();
+    const floors = table.floors(plan.trims.values());
+    const trims: Trims = { floors, ...withDropped(kept.trims, plan.drops) };
+    const number = kept.number + 1;
+    await writeAside(this.#options.disk, this.#directory, storeFileName(number, "trims"), encodeTrims(trims));
+    opened.kept = { trims, number };
+    if (kept.number > 0) this.#removals.push(catalog.path(kept.number, "trims"));
+  }
+
+  #apply(plan: RetentionPlan): void {
+    const { catalog, table, recent, writer } = this.#counted();
+    const unwritten = new Set<number>();
+    for (const [topicId, trim] of plan.trims) {
+      const { state } = trim;
+      state.messages -= trim.messages;
+      state.bytes -= trim.bytes;
+      state.firstPosition = trim.firstPosition;
+      state.firstTimestampMs = trim.firstTimestampMs;
+      table.setFloor(state, trim.floor);
+      if (state.messages > 0 && trim.firstPosition === 0) unwritten.add(topicId);
+    }
+    // What was appended since the round began: those topics' oldest messages are not written yet.
+    for (let at = writer.writtenThrough + 1; at <= recent.lastPosition && unwritten.size > 0; at += 1) {
+      const { topic, position, timestampMs } = recent.at(at);
+      const state = unwritten.delete(topic.id) ? table.get(topic.id) : undefined;
+      if (state === undefined) continue;
+      state.firstPosition = position;
+      state.firstTimestampMs = timestampMs;
+    }
+    if (plan.drops.size === 0) return;
+    catalog.drop(plan.drops);
+    for (const number of plan.drops)
+      this.#removals.push(catalog.path(number, "idx"), catalog.path(number, "seg"));
+    this.#removeFiles();
+  }
+
+  /** Removes what was dropped, unless a snapshot holds it. What a crash leaves behind goes at the next start. */
+  #removeFiles(): void {
+    if (this.#holds > 0 || this.#opened === null) return;
+    const paths = this.#removals.splice(0);
+    this.#removing = this.#removing.then(async () => {
+      for (const path of paths) await this.#options.disk.remove(path).catch(() => undefined);
+    });
+  }
+}

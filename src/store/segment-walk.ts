@@ -1,0 +1,89 @@
+/**
+ * Walks the groups and blocks of raw segment bytes into an index: what the writer does with what it has just written, and what
+ * recovery does with a segment whose index is not there.
+ */
+import {
+  BLOCK_HEADER_BYTES,
+  decodeBlockEntry,
+  decodeGroupHeader,
+  GROUP_HEADER_BYTES,
+  type GroupHead,
+  isSoundBlock,
+  type Scratch,
+  scratch,
+} from "./block.js";
+import type { DiskFile } from "./disk.js";
+import { corrupt, SEGMENT_HEADER_BYTES } from "./segment-format.js";
+import type { GrowingIndex } from "./segment-index.js";
+
+/** A segment is read this much at a time. */
+const READ_BYTES = 4 * 1024 * 1024;
+
+/** Adds a sound group, whose first byte is at `at` and stands at `offset` of its segment, to the index. */
+export function indexGroup(
+  from: Scratch,
+  at: number,
+  offset: number,
+  head: GroupHead,
+  index: GrowingIndex,
+): void {
+  index.addGroup(head, offset);
+  let block = at + GROUP_HEADER_BYTES;
+  for (let i = 0; i < head.blocks; i += 1) {
+    const entry = decodeBlockEntry(from, block, offset + block - at);
+    index.addBlock(entry);
+    block += entry.length;
+  }
+}
+
+/** Whether the group's blocks fill it exactly and their checksums hold. */
+function isSoundGroup(from: Scratch, at: number, head: GroupHead): boolean {
+  const end = at + head.bytes;
+  let block = at + GROUP_HEADER_BYTES;
+  for (let i = 0; i < head.blocks; i += 1) {
+    if (!isSoundBlock(from, block, end)) return false;
+    block += from.view.getUint32(block, true);
+  }
+  return block === end && head.blocks > 0;
+}
+
+/**
+ * Reads a segment from its header to `bytes`, checks everything, and indexes it; gives the last position. Positions must follow
+ * `basePosition` without a hole. Throws `FatalError` `store_corrupt` with file and place of what is wrong.
+ */
+export async function scanSegment(
+  file: DiskFile,
+  path: string,
+  bytes: number,
+  basePosition: number,
+  index: GrowingIndex,
+): Promise<number> {
+  let lastPosition = basePosition;
+  let offset = SEGMENT_HEADER_BYTES;
+  let readBytes = READ_BYTES;
+  while (offset < bytes) {
+    const chunk = scratch(Buffer.allocUnsafeSlow(Math.min(readBytes, bytes - offset)));
+    if ((await file.read(chunk.bytes, offset)) !== chunk.bytes.length)
+      throw corrupt(path, "the segment is cut short");
+    let at = 0;
+    while (at < chunk.bytes.length) {
+      const isTail = offset + chunk.bytes.length === bytes;
+      if (!isTail && at + GROUP_HEADER_BYTES > chunk.bytes.length) break;
+      const head = decodeGroupHeader(chunk, at);
+      if (head === null) throw corrupt(path, `no group begins at byte ${offset + at}`);
+      if (at + head.bytes > chunk.bytes.length) {
+        if (isTail) throw corrupt(path, `the group at byte ${offset + at} is cut short`);
+        readBytes = Math.max(READ_BYTES, head.bytes + BLOCK_HEADER_BYTES);
+        break;
+      }
+      if (head.firstPosition !== lastPosition + 1 || !isSoundGroup(chunk, at, head)) {
+        throw corrupt(path, `the group at byte ${offset + at} does not check`);
+      }
+      indexGroup(chunk, at, offset + at, head, index);
+      lastPosition = head.lastPosition;
+      at += head.bytes;
+    }
+    offset += at;
+  }
+  return lastPosition;
+}
