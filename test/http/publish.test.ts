@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { PublishCommand } from "../../src/commands/command.js";
 import { STATUS_BY_CODE } from "../../src/edges/http/problem.js";
 import { ERROR_CODES, type ErrorCode } from "../../src/errors.js";
+import { limits } from "../../src/limits.js";
 import { expectProblem, jsonOf } from "../support/answers.js";
 import { type HttpHost, startHttpHost } from "../support/http-edge-host.js";
 import { parsedResponse, problemCodeIn, RawConnection } from "../support/raw-http.js";
@@ -336,6 +337,29 @@ describe("too large a body", () => {
     const response = await publish("a", new Uint8Array(8 * 1024 * 1024));
     await expectProblem(response, 413, "payload_too_large");
   });
+});
+
+it("bodies that do not end share one budget: past it the next is 503, and what is let go of is free again", async () => {
+  const head = [
+    "POST /topics/a/messages HTTP/1.1",
+    "Host: x",
+    "Content-Type: application/x-ndjson",
+    `Content-Length: ${limits.batchBytesMax}`,
+  ];
+  const part = Buffer.alloc(limits.batchBytesMax - 1, "x");
+  const senders: RawConnection[] = [];
+  const isOver = () => senders.some(({ text }) => text.includes("503"));
+  for (let i = 0; i <= limits.httpBodyBytesUnderWayMax / part.length; i += 1) {
+    const raw = await RawConnection.open(host.port);
+    senders.push(raw.sendHead(...head).send(part));
+  }
+  await expect.poll(isOver).toBe(true);
+  const refused = senders.find(({ text }) => text.includes("503"));
+  expect(problemCodeIn(refused?.text ?? "")).toBe("overloaded");
+  for (const raw of senders) raw.close();
+  const body = `"${"x".repeat(90_000)}"\n`.repeat(80);
+  const batch = () => publish("budget", body, { "content-type": "application/x-ndjson" });
+  await expect.poll(async () => (await batch()).status).toBe(201);
 });
 
 it("a client that goes away in the middle of a body leaves nothing behind", async () => {
