@@ -84,7 +84,7 @@ export class MemoryMessageStore implements MessageStore {
     const gap = Math.min(this.#trimmedAbove(topics, after), through);
     const page = new PageBuilder(query);
     for (const message of this.#messages) {
-      if (message.position <= Math.max(after, gap) || message.position > through) continue;
+      if (message.position <= after || message.position > through) continue;
       if (!selects(topics, message.topic.id) || this.#forgotten.has(message.topic.id)) continue;
       if (!page.add(message)) return page.finish(message.position, gap);
     }

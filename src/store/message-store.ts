@@ -36,8 +36,8 @@ export interface ReadPage {
   /** Every matching message up to here is in this page or was before it: the next page's `after`. */
   readonly next: number;
   /**
-   * 0, or the position through which matching messages after `after` were trimmed by retention before this page: an explicit
-   * gap that the reader has to be told of. `next` is never below it.
+   * 0, or the highest position above `after` at which a matching message was trimmed by retention: an explicit gap that the
+   * reader has to be told of. What other topics still keep below it comes all the same, in this page and the next ones.
    */
   readonly trimmedThrough: number;
 }

@@ -87,7 +87,7 @@ export class SegmentReader {
     const { topics, after } = query;
     const through = Math.max(after, Math.min(query.through, this.#recent.lastPosition));
     const gap = Math.min(this.#table.trimmedThrough(topics, after), through);
-    const start = this.#skip(topics, Math.max(after, gap), through);
+    const start = this.#skip(topics, after, through);
     const visible = visibleAbove(topics, this.#table);
     return { topics, start, through, gap, page: new PageBuilder(query), visibleAbove: visible };
   }

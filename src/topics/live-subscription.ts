@@ -26,6 +26,8 @@ export class LiveSubscription implements Subscription, Straggler, PageWaiter {
   readonly #sink: SubscriberSink;
   #broker: TopicBroker;
   #cursor: number;
+  /** The sink knows of what was trimmed up to here. */
+  #gapToldThrough = 0;
   #state: "live" | "behind" | "closed" = "behind";
   /** Behind: nothing can be done before the sink calls `resume`. */
   #isStalled = false;
@@ -199,9 +201,9 @@ export class LiveSubscription implements Subscription, Straggler, PageWaiter {
   }
 
   #takePage({ batch, trimmedThrough }: Page): void {
-    if (trimmedThrough > this.#cursor) {
-      const after = this.#cursor;
-      this.#cursor = trimmedThrough;
+    if (trimmedThrough > Math.max(this.#cursor, this.#gapToldThrough)) {
+      const after = Math.max(this.#cursor, this.#gapToldThrough);
+      this.#gapToldThrough = trimmedThrough;
       this.#guard(() => this.#sink.gap(after, trimmedThrough));
     }
     const through = Math.min(batch.through, this.#changes[0]?.at ?? batch.through);

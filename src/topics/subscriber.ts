@@ -93,7 +93,10 @@ export interface SubscriberSink {
   deliver(batch: DeliveryBatch): number;
   /** Whether `deliver` would take something. Once false, the sink calls `Subscription.resume()` when it is true again. */
   isWritable(): boolean;
-  /** Matching messages above `after` and up to `resumedAt` were trimmed by retention; what follows is above `resumedAt`. */
+  /**
+   * Matching messages above `after` and up to `resumedAt` were trimmed by retention. What other topics of the filters still keep
+   * between the two comes all the same. Told once for a trim, before the first batch that lacks something.
+   */
   gap(after: number, resumedAt: number): void;
   /** The one exact topic that this subscription is about was deleted. No call follows. */
   topicDeleted(): void;

@@ -77,7 +77,7 @@ export class ArrayMessageStore implements Pick<MessageStore, "read" | "readRecen
     const messages: StoredMessage[] = [];
     let bytes = 0;
     for (const message of asked) {
-      if (message.position <= trimmedThrough) continue;
+      if (isTrimmed(message)) continue;
       if (messages.length === messagesMax || bytes >= bytesMax) {
         return { messages, next: messages.at(-1)?.position ?? after, trimmedThrough };
       }

@@ -72,6 +72,15 @@ describe("catching up", () => {
     expect(other.sink.log).toEqual([[2]]);
   });
 
+  test("what other topics still keep below a trim comes all the same, after one notice", async () => {
+    const bench = new Bench();
+    bench.publish(["a", "b", "a", "b", "a", "b"]);
+    bench.store.trim(bench.topics.get("a")!.id, 5);
+    const { sink } = subscribe(bench, "#", 0);
+    await bench.settle();
+    expect(sink.log).toEqual(["gap 0-5", [2, 4, 6]]);
+  });
+
   test("a gap is told once, also when the sink takes nothing after it", async () => {
     const bench = new Bench();
     bench.publish(["a", "a"]);
