@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   invalid_filter: "the topic filter is not valid: '#' only as the last level, '+' only as a whole level",
   invalid_request: "the request is not valid; the detail says which part",
   invalid_cursor: "the event id is not one of this stream; leave it out, or use ?from=earliest",
+  forbidden: "pages of this origin may not change anything here; name it in --cors-origins",
   topic_not_found: "there is no such topic; publish to it or POST /topics to create it",
   topic_exists: "a topic of that name exists; PATCH it to change its retention",
   retained_not_found: "the topic has no retained message",

@@ -117,6 +117,19 @@ describe("pages of other origins", () => {
     }
   });
 
+  it("may change nothing when they are not on the list, also by what a browser sends unasked", async () => {
+    const { url, broker } = await host({ corsOrigins: ["https://a.example"] });
+    const post = (origin: string): Promise<Response> =>
+      fetch(`${url}/topics/csrf/messages`, { method: "POST", body: "x", ...from(origin) });
+    for (const origin of ["https://b.example", "null", "http://127.0.0.1:1"]) {
+      await expectProblem(await post(origin), 403, "forbidden");
+    }
+    expect(broker.topic("csrf")).toBeUndefined();
+    expect((await post("https://a.example")).status).toBe(201);
+    expect((await post(url)).status).toBe(201);
+    expect(broker.topic("csrf")?.nextOffset).toBe(2);
+  });
+
   it("ask first, and are told", async () => {
     const { url } = await host({ corsOrigins: ["https://a.example"] });
     const ask = (origin: string) =>

@@ -13,7 +13,7 @@ import Fastify, {
 import { JangadaError } from "../../errors.js";
 import { limits } from "../../limits.js";
 import { waitsForLeave } from "./body.js";
-import type { HttpContext } from "./context.js";
+import { type HttpContext, refuse } from "./context.js";
 import { addHistoryRoutes } from "./history.js";
 import { addOperatorRoutes } from "./ops.js";
 import { type Problem, problemOf, problemOfError } from "./problem.js";
@@ -147,5 +147,11 @@ export async function buildApp(context: HttpContext, streams: EventStreams): Pro
   addHistoryRoutes(app, context);
   addOperatorRoutes(app, context);
   await app.ready();
-  return (request, response) => app.routing(request, response);
+  return (request, response) => {
+    const { origin, host } = request.headers;
+    if (context.cors.isForeign(request.method, origin, host)) {
+      request.resume();
+      refuse(context, response, problemOf("forbidden"), origin);
+    } else app.routing(request, response);
+  };
 }

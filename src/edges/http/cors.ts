@@ -25,6 +25,16 @@ export class Cors {
     this.#refused = origins.length === 0 || this.#any ? NONE : Object.freeze({ Vary: "Origin" });
   }
 
+  /**
+   * Whether a browser sends this for a page that may not change anything here. A page can send a simple POST to any address without
+   * asking first; CORS would only hide the answer from it. Programs send no `Origin`, a node's own pages send its host.
+   */
+  isForeign(method: string | undefined, origin: string | undefined, host: string | undefined): boolean {
+    if (origin === undefined || method === "GET" || method === "HEAD" || method === "OPTIONS") return false;
+    if (this.#any || this.#origins.has(origin)) return false;
+    return host === undefined || (origin !== `http://${host}` && origin !== `https://${host}`);
+  }
+
   /** Headers for the answer to a request from `origin` (`undefined`: from no page). */
   headersFor(origin: string | undefined): CorsHeaders {
     if (this.#any) {

@@ -26,9 +26,13 @@ export function idOnly(id: string): string {
   return `id: ${id}\n\n`;
 }
 
-/** History was trimmed: nothing between the two ids is left, and the reader goes on after `resumedAt`. */
-export function gapEvent(after: string, resumedAt: string): string {
-  return `event: gap\nid: ${resumedAt}\ndata: {"after":"${after}","resumedAt":"${resumedAt}"}\n\n`;
+/**
+ * History was trimmed: messages between the two ids are missing. With `movesOn` none of them is left and the reader's last id becomes
+ * `resumedAt`; without, what other topics still keep between the two follows, and the id stays where it is.
+ */
+export function gapEvent(after: string, resumedAt: string, movesOn: boolean): string {
+  const id = movesOn ? `id: ${resumedAt}\n` : "";
+  return `event: gap\n${id}data: {"after":"${after}","resumedAt":"${resumedAt}"}\n\n`;
 }
 
 /** The topic was deleted; the stream ends after this. */

@@ -33,7 +33,7 @@ export function splitLines(body: Buffer, linesMax: number): Buffer[] | null {
   return lines;
 }
 
-/** History was trimmed: nothing between the two ids is left, and the stream goes on after `resumedAt`. */
+/** History was trimmed: messages between the two ids are missing; what other topics of a stream still keep there follows. */
 export function gapLine(after: string, resumedAt: string): string {
   return `{"gap":{"after":"${after}","resumedAt":"${resumedAt}"}}\n`;
 }

@@ -11,6 +11,7 @@ export const STATUS_BY_CODE = {
   invalid_filter: 400,
   invalid_request: 400,
   invalid_cursor: 400,
+  forbidden: 403,
   topic_not_found: 404,
   topic_exists: 409,
   retained_not_found: 404,

@@ -37,7 +37,8 @@ export interface StreamFormat {
   opening(startId: string | null): string;
   /** Retained messages, before the stream. As events they carry no id: the reader's last id must not go back to theirs. */
   retained(messages: readonly StoredMessage[]): SharedBytes;
-  gap(after: string, resumedAt: string): string;
+  /** `movesOn`: nothing is left between the two ids (a stream of one topic). */
+  gap(after: string, resumedAt: string, movesOn: boolean): string;
   deleted(topic: string): string;
 }
 

@@ -82,9 +82,10 @@ export class EventStream implements SubscriberSink {
   }
 
   gap(after: number, resumedAt: number): void {
-    const { eventId, format, fromEarliest } = this.#options;
+    const { eventId, filters, format, fromEarliest } = this.#options;
     if (fromEarliest && !this.#hasBegun) return;
-    this.#write(chunkOf(format.gap(eventId(after), eventId(resumedAt))));
+    const movesOn = filters.exactTopic !== null;
+    this.#write(chunkOf(format.gap(eventId(after), eventId(resumedAt), movesOn)));
   }
 
   topicDeleted(): void {

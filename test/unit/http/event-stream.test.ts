@@ -95,9 +95,13 @@ describe("the broker's own events", () => {
   });
 
   it("a gap moves the last id to where it resumes", () => {
-    expect(parsed(gapEvent("3-0-abcd", "9-0-abcd"))).toEqual([
+    expect(parsed(gapEvent("3-0-abcd", "9-0-abcd", true))).toEqual([
       { id: "9-0-abcd", event: "gap", data: '{"after":"3-0-abcd","resumedAt":"9-0-abcd"}' },
     ]);
+  });
+
+  it("a gap in a stream of several topics leaves the last id where it is: what others keep there still follows", () => {
+    expect(gapEvent("3-0-abcd", "9-0-abcd", false)).not.toContain("id:");
   });
 
   it("a deletion names the topic, whatever is in it", () => {
