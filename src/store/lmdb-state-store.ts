@@ -13,11 +13,13 @@
  * - The map starts small and LMDB grows it and the file by itself, also under read transactions that are held.
  * - `keyEncoding: "binary"`: keys are our UTF-8 bytes, ordered by byte, NUL and all (the default encoding is another order). With
  *   `encoding: "binary"` a value that is read is a copy outside the map.
+ * - `eventTurnBatching: false`: there is nothing to gather but a batch, and with it a failed commit would also reject a promise that
+ *   nobody holds.
  * - A failed commit rejects with an error whose `commitError` is a second promise that rejects too.
  *
  * Two processes must not share the directory; the node's data directory is locked before this is opened.
  */
-import { mkdir } from "node:fs/promises";
+import { mkdir, statfs } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { open, type RangeOptions, type RootDatabase, type Transaction } from "lmdb";
@@ -37,6 +39,8 @@ type Environment = RootDatabase<Uint8Array, Uint8Array>;
 /** The lowest key: lmdb-js would otherwise leave out keys that begin with control characters. */
 const FIRST_KEY = Buffer.from([0]);
 const CRC_BYTES = 4;
+/** With less than this free, a write that failed is taken to have failed for lack of room. */
+const FREE_BYTES_MIN = 1024 * 1024;
 
 /** A read transaction with several users; ends with the last. */
 class SharedView {
@@ -79,13 +83,14 @@ export class LmdbStateStore implements StateStore {
         path: this.#path,
         noSubdir: false,
         overlappingSync: false,
+        eventTurnBatching: false,
         encoding: "binary",
         keyEncoding: "binary",
         cache: false,
         ...FILE_MODE,
       });
     } catch (error) {
-      throw failure(error, `cannot open ${this.#path}`);
+      throw await failure(error, `cannot open`, this.#path);
     }
   }
 
@@ -177,7 +182,7 @@ export class LmdbStateStore implements StateStore {
     try {
       await write();
     } catch (error) {
-      throw failure(await reasonOf(error), `cannot write ${this.#path}`);
+      throw await failure(await reasonOf(error), "cannot write", this.#path);
     } finally {
       this.#busy = false;
       this.#settled = null;
@@ -229,15 +234,16 @@ async function reasonOf(error: unknown): Promise<unknown> {
   }
 }
 
-function failure(error: unknown, what: string): FatalError {
+/** LMDB gives EIO when a write comes out short, which it does on a full disk: the free space tells which it was. */
+async function failure(error: unknown, what: string, path: string): Promise<FatalError> {
   if (error instanceof FatalError) return error;
   const cause = error instanceof Error ? error : new Error(String(error));
-  const text = `${what}: ${cause.message}`;
-  if (/no space left|ENOSPC|MDB_MAP_FULL/i.test(cause.message)) {
-    return new FatalError("disk_full", `${text}; make room and start again`, { cause });
+  const text = `${what} ${path}: ${cause.message}`;
+  const space = await statfs(path).catch(() => null);
+  if (space !== null && space.bavail * space.bsize < FREE_BYTES_MIN) {
+    return new FatalError("disk_full", `${text}; the disk is full: make room and start again`, { cause });
   }
-  if (/MDB_(INVALID|CORRUPTED|PAGE_NOTFOUND|VERSION_MISMATCH)/.test(cause.message)) {
-    return new FatalError("store_corrupt", `${text}; restore the data directory from a backup`, { cause });
-  }
+  if (/MDB_(INVALID|CORRUPTED|PAGE_NOTFOUND|VERSION_MISMATCH)/.test(cause.message))
+    return corrupt(path, cause.message);
   return new FatalError("disk_failed", text, { cause });
 }

@@ -85,8 +85,6 @@ export class Recovery {
       droppedThrough: Math.min(trims.droppedThrough, segment),
       dropped: new Set([...trims.dropped].filter((dropped) => dropped <= segment)),
     };
-    // First the files, then the list: with the list alone a leftover would be taken for a segment that is kept.
-    await this.#removeSegments((n) => isDropped(trims, n) || n > segment);
     const name = storeFileName(number + 1, "trims");
     await writeAside(this.#disk, this.#catalog.directory, name, encodeTrims(cut));
     this.#names.trims.add(number + 1);

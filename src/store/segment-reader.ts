@@ -26,10 +26,10 @@ const ATTEMPTS_MAX = 4;
 /** One read: what it wants, and the page it fills. */
 interface Reading {
   readonly topics: TopicSelection;
-  /** What lies between `start`, behind the gap, and here is looked at. */
+  /** What lies between these two is looked at. */
   readonly start: number;
   readonly through: number;
-  /** Messages were trimmed up to here; at or below the query's `after` there is no gap. */
+  /** Something was trimmed up to here; at or below the query's `after` there is no gap. */
   readonly gap: number;
   readonly page: PageBuilder;
   readonly visibleAbove: (topicId: number) => number;

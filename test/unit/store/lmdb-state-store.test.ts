@@ -1,0 +1,125 @@
+/** What is LMDB's own in the state store: damaged files, growth, views across a close. */
+import { mkdtemp, open, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { LmdbStateStore } from "../../../src/store/lmdb-state-store.js";
+
+let dir = "";
+let data = "";
+const stores: LmdbStateStore[] = [];
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "jangada-lmdb-"));
+  data = join(dir, "state", "data.mdb");
+});
+
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function opened(): Promise<LmdbStateStore> {
+  const store = new LmdbStateStore({ dir });
+  await store.open();
+  stores.push(store);
+  return store;
+}
+
+const put = (key: string, value: string | Uint8Array) => ({ key, value: Buffer.from(value) });
+
+async function filled(): Promise<void> {
+  const store = await opened();
+  await store.commit(
+    Array.from({ length: 2_000 }, (_, i) => put(`key-${i}`, `a value that can be found ${i}.`)),
+  );
+  await store.close();
+}
+
+describe("a damaged file", () => {
+  const corrupt = { code: "store_corrupt" };
+
+  it.each([1, 100, 8_192, 100_000])(
+    "of %i bytes that is no LMDB file is told, and does not bring the process down",
+    async (bytes) => {
+      await filled();
+      await writeFile(data, Buffer.alloc(bytes, 7));
+      await expect(opened()).rejects.toMatchObject(corrupt);
+    },
+  );
+
+  it("that was cut short is told", async () => {
+    await filled();
+    await truncate(data, (await stat(data)).size - 40_000);
+    await expect(opened()).rejects.toMatchObject(corrupt);
+  });
+
+  it("with a flipped value is told when it is loaded", async () => {
+    await filled();
+    const at = (await readFile(data)).lastIndexOf("that can be found 1234.");
+    const file = await open(data, "r+");
+    await file.write("X", at);
+    await file.close();
+    const store = await opened();
+    expect(() => [...store.load()]).toThrow(expect.objectContaining(corrupt));
+  });
+
+  it("with nothing in it yet begins anew", async () => {
+    await filled();
+    await writeFile(data, "");
+    expect([...(await opened()).load()]).toEqual([]);
+  });
+});
+
+it("grows by itself, also under a view that is held", async () => {
+  const store = await opened();
+  await store.commit([put("first", "1")]);
+  const view = store.view();
+  const value = Buffer.alloc(100_000, 1);
+  for (let round = 0; round < 10; round += 1) {
+    await store.commit(Array.from({ length: 40 }, (_, i) => put(`${round}-${i}`, value)));
+  }
+  const seen: string[] = [];
+  for await (const chunk of view.entries()) seen.push(...chunk.map(({ key }) => key));
+  expect(seen).toEqual(["first"]);
+  view.release();
+  expect([...store.load()]).toHaveLength(401);
+  expect((await stat(data)).size).toBeGreaterThan(40_000_000);
+});
+
+it("gives space back: what is replaced over and over does not make the file grow", async () => {
+  const store = await opened();
+  const fill = (round: number) =>
+    store.commit(Array.from({ length: 100 }, (_, i) => put(`k${i}`, Buffer.alloc(5_000, round))));
+  for (let round = 0; round < 5; round += 1) await fill(round);
+  const { size } = await stat(data);
+  for (let round = 0; round < 20; round += 1) await fill(round);
+  expect((await stat(data)).size).toBeLessThan(size * 1.5);
+});
+
+it("ends a view that is being read when it is closed, with an error", async () => {
+  await filled();
+  const store = await opened();
+  const view = store.view();
+  const read = async (): Promise<void> => {
+    for await (const chunk of view.entries()) if (chunk.length > 0) await store.close();
+  };
+  await expect(read()).rejects.toMatchObject({ code: "shutting_down" });
+  view.release();
+});
+
+it("is readable by its owner alone", async () => {
+  await filled();
+  expect((await stat(data)).mode & 0o077).toBe(0);
+  expect((await stat(join(dir, "state"))).mode & 0o077).toBe(0);
+});
+
+it("refuses a second transaction while one is under way, and work when it is not open", async () => {
+  const store = await opened();
+  const first = store.commit([put("a", "1")]);
+  await expect(store.commit([put("b", "1")])).rejects.toMatchObject({ code: "invariant" });
+  await first;
+  await store.close();
+  await expect(store.commit([put("c", "1")])).rejects.toMatchObject({ code: "invariant" });
+  expect(() => store.view()).toThrow(/not open/);
+});
