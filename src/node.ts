@@ -167,6 +167,7 @@ async function startCore(
       else brokers.topicDeleted(effect.topic);
     },
     onApplied: (applied) => submitter.applied(applied),
+    onRestored: () => brokers.restored(),
     onBroken: lifecycle.fail,
   });
   const brokers: TopicBrokers = createTopicBrokers(replica, store, metrics, logger);

@@ -20,6 +20,8 @@ export interface ReplicaOptions {
   /** Called in log order, synchronously, before `onApplied` of the same entry. */
   readonly onEffect: (effect: Effect) => void;
   readonly onApplied: (applied: Applied) => void;
+  /** A snapshot replaced the whole state: positions below its head came by no effect. */
+  readonly onRestored?: () => void;
   /** A checkpoint could not be written: the node must stop. Called once. */
   readonly onBroken: (error: Error) => void;
 }
@@ -121,6 +123,8 @@ export class Replica implements StateMachine {
         );
       }
       await this.#openMessages();
+      this.#dirty = false;
+      this.#options.onRestored?.();
     });
   }
 
