@@ -23,10 +23,11 @@ import { encodeSidecar } from "./sidecar.js";
 import type { TopicTable } from "./topic-table.js";
 import { decodeTrims, encodeTrims, isDropped, NO_TRIMS, type Trims } from "./trims.js";
 
-/** What was trimmed, and the number of the file that says so (0 for none). */
+/** What was trimmed, and the number (0 for none) and size of the file that says so. */
 export interface KeptTrims {
   readonly trims: Trims;
   readonly number: number;
+  readonly bytes: number;
 }
 
 export class Recovery {
@@ -74,21 +75,23 @@ export class Recovery {
   /** The newest list of trims, less the segments that will be written again, under the same numbers. */
   async #trims(): Promise<KeptTrims> {
     const number = Math.max(0, ...this.#names.trims);
-    if (number === 0) return { trims: NO_TRIMS, number };
+    if (number === 0) return { trims: NO_TRIMS, number, bytes: 0 };
     const path = this.#catalog.path(number, "trims");
-    const trims = decodeTrims(await readWhole(this.#disk, path), path);
+    const file = await readWhole(this.#disk, path);
+    const trims = decodeTrims(file, path);
     const { segment } = this.#mark;
     const isAhead = trims.droppedThrough > segment || [...trims.dropped].some((dropped) => dropped > segment);
-    if (!isAhead) return { trims, number };
+    if (!isAhead) return { trims, number, bytes: file.length };
     const cut: Trims = {
       floors: trims.floors,
       droppedThrough: Math.min(trims.droppedThrough, segment),
       dropped: new Set([...trims.dropped].filter((dropped) => dropped <= segment)),
     };
     const name = storeFileName(number + 1, "trims");
-    await writeAside(this.#disk, this.#catalog.directory, name, encodeTrims(cut));
+    const bytes = encodeTrims(cut);
+    await writeAside(this.#disk, this.#catalog.directory, name, bytes);
     this.#names.trims.add(number + 1);
-    return { trims: cut, number: number + 1 };
+    return { trims: cut, number: number + 1, bytes: bytes.length };
   }
 
   async #cutAway(trims: Trims): Promise<void> {
@@ -168,7 +171,7 @@ export class Recovery {
     const lastPosition = await scanSegment(file, path, bytes, basePosition, index);
     // It may have come as a file from another node and was never synced here.
     await file.sync();
-    const sidecar = encodeSidecar(index, { number, bytes, basePosition, lastPosition });
+    const sidecar = await encodeSidecar(index, { number, bytes, basePosition, lastPosition });
     await writeAside(this.#disk, this.#catalog.directory, storeFileName(number, "idx"), sidecar);
     return sealedSegment({ number, basePosition, lastPosition }, bytes, sidecar.length);
   }

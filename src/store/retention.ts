@@ -13,7 +13,7 @@ import type { TopicState, TopicTable } from "./topic-table.js";
 /** With more topics than this to look into, a segment's blocks are read at once instead of topic by topic. */
 const PRELOAD_TOPICS_MIN = 64;
 /** Topics looked at before other work gets a turn. */
-const TOPICS_PER_TURN = 5_000;
+const TOPICS_PER_TURN = 1_000;
 
 /** What is to become of one topic. */
 export interface TopicTrim {

@@ -53,6 +53,10 @@ class Column {
   at(index: number): number {
     return this.#values[index] ?? 0;
   }
+
+  set(index: number, value: number): void {
+    this.#values[index] = value;
+  }
 }
 
 /** The first index from 0 to `count` for which `isPast` holds; `isPast` must not go back to false. */
@@ -68,20 +72,22 @@ export function lowerBound(count: number, isPast: (index: number) => boolean): n
 }
 
 export class GrowingIndex implements SegmentIndex {
-  /** Per topic, the numbers of its blocks, oldest first. */
-  readonly #topics = new Map<number, number[]>();
+  /** By topic, its place among the topics' rows: first block, last block, messages, bytes. */
+  readonly #places = new Map<number, number>();
+  readonly #topics = new Column();
   readonly #rows = new Column();
+  /** Of each block, the one of the same topic before it; -1 for none. */
+  readonly #previous = new Column();
   readonly #groupFirst = new Column();
   readonly #groupOffset = new Column();
-  #blockCount = 0;
   #lastPosition = 0;
 
   get topicCount(): number {
-    return this.#topics.size;
+    return this.#places.size;
   }
 
   get blockCount(): number {
-    return this.#blockCount;
+    return this.#previous.length;
   }
 
   get groupCount(): number {
@@ -96,6 +102,8 @@ export class GrowingIndex implements SegmentIndex {
 
   addBlock(block: BlockEntry): void {
     const rows = this.#rows;
+    const topics = this.#topics;
+    const number = this.blockCount;
     rows.push(block.offset);
     rows.push(block.length);
     rows.push(block.messages);
@@ -103,59 +111,62 @@ export class GrowingIndex implements SegmentIndex {
     rows.push(block.firstPosition);
     rows.push(block.lastPosition);
     rows.push(block.newestTimestampMs);
-    const blocks = this.#topics.get(block.topicId);
-    if (blocks === undefined) this.#topics.set(block.topicId, [this.#blockCount]);
-    else blocks.push(this.#blockCount);
-    this.#blockCount += 1;
+    const place = this.#places.get(block.topicId);
+    if (place === undefined) {
+      this.#places.set(block.topicId, topics.length);
+      this.#previous.push(-1);
+      topics.push(number);
+      topics.push(number);
+      topics.push(block.messages);
+      topics.push(block.bytes);
+      return;
+    }
+    this.#previous.push(topics.at(place + 1));
+    topics.set(place + 1, number);
+    topics.set(place + 2, topics.at(place + 2) + block.messages);
+    topics.set(place + 3, topics.at(place + 3) + block.bytes);
   }
 
   topicIds(): Iterable<number> {
-    return this.#topics.keys();
-  }
-
-  /** A topic's blocks, oldest first. */
-  blocksOf(topicId: number): BlockEntry[] {
-    return (this.#topics.get(topicId) ?? []).map((block) => this.#entry(topicId, block));
+    return this.#places.keys();
   }
 
   summary(topicId: number): TopicSummary | undefined {
-    const blocks = this.#topics.get(topicId);
-    const first = blocks?.[0];
-    const last = blocks?.at(-1);
-    if (blocks === undefined || first === undefined || last === undefined) return undefined;
-    let messages = 0;
-    let bytes = 0;
-    for (const block of blocks) {
-      messages += this.#rows.at(block * ROW + 2);
-      bytes += this.#rows.at(block * ROW + 3);
-    }
+    const place = this.#places.get(topicId);
+    if (place === undefined) return undefined;
+    const first = this.#topics.at(place) * ROW;
+    const last = this.#topics.at(place + 1) * ROW;
     return {
-      messages,
-      bytes,
-      firstPosition: this.#rows.at(first * ROW + 4),
-      lastPosition: this.#rows.at(last * ROW + 5),
-      firstTimestampMs: this.#rows.at(first * ROW + 6),
-      newestTimestampMs: this.#rows.at(last * ROW + 6),
+      messages: this.#topics.at(place + 2),
+      bytes: this.#topics.at(place + 3),
+      firstPosition: this.#rows.at(first + 4),
+      lastPosition: this.#rows.at(last + 5),
+      firstTimestampMs: this.#rows.at(first + 6),
+      newestTimestampMs: this.#rows.at(last + 6),
     };
   }
 
-  /** Whether the topic has messages above `after`, without a summary's sums. */
-  reaches(topicId: number, after: number): boolean {
-    const last = this.#topics.get(topicId)?.at(-1);
-    return last !== undefined && this.#rows.at(last * ROW + 5) > after;
+  /** A topic's blocks with messages above `after`, oldest first. Goes back from the newest: most readers are near it. */
+  blocksAbove(topicId: number, after: number): BlockEntry[] {
+    const blocks: BlockEntry[] = [];
+    const place = this.#places.get(topicId);
+    let block = place === undefined ? -1 : this.#topics.at(place + 1);
+    while (block !== -1 && this.#rows.at(block * ROW + 5) > after) {
+      blocks.push(this.#entry(topicId, block));
+      block = this.#previous.at(block);
+    }
+    return blocks.reverse();
   }
 
   blocks(topicId: number, after: number, messagesMax: number): Promise<readonly BlockEntry[]> {
-    const blocks = this.#topics.get(topicId) ?? [];
-    const from = lowerBound(blocks.length, (i) => this.#rows.at((blocks[i] ?? 0) * ROW + 5) > after);
-    const found: BlockEntry[] = [];
     let messages = 0;
-    for (let i = from; i < blocks.length && messages < messagesMax; i += 1) {
-      const entry = this.#entry(topicId, blocks[i] ?? 0);
-      found.push(entry);
-      messages += entry.messages;
-    }
-    return Promise.resolve(found);
+    return Promise.resolve(
+      this.blocksAbove(topicId, after).filter((block) => {
+        const isWanted = messages < messagesMax;
+        messages += block.messages;
+        return isWanted;
+      }),
+    );
   }
 
   groupAt(position: number): number {

@@ -20,7 +20,7 @@ import type {
   TopicStats,
 } from "./message-store.js";
 import { RecentMessages } from "./recent-messages.js";
-import { type KeptTrims, Recovery } from "./recovery.js";
+import { Recovery } from "./recovery.js";
 import { CURRENT, settleReplacement, stageReplacement } from "./replacement.js";
 import { type RetentionPlan, RetentionRound } from "./retention.js";
 import { SegmentCatalog } from "./segment-catalog.js";
@@ -28,7 +28,7 @@ import { storeFileName } from "./segment-format.js";
 import { SegmentReader } from "./segment-reader.js";
 import { SegmentWriter } from "./segment-writer.js";
 import { TopicTable } from "./topic-table.js";
-import { encodeTrims, type Trims, withDropped } from "./trims.js";
+import { type Drops, encodeTrims, withDropped } from "./trims.js";
 
 export interface SegmentStoreOptions {
   /** The store keeps to `messages/` in it, and to `messages.incoming/` while a snapshot is taken over. */
@@ -48,7 +48,8 @@ interface Opened {
   readonly recent: RecentMessages;
   readonly writer: SegmentWriter;
   readonly reader: SegmentReader;
-  kept: KeptTrims;
+  /** What the list of trims on disk says of segments, its file's number (0 for none) and size. */
+  kept: { readonly drops: Drops; readonly number: number; readonly bytes: number };
 }
 
 export class SegmentStore implements MessageStore {
@@ -83,13 +84,14 @@ export class SegmentStore implements MessageStore {
       await settleReplacement(disk, dir, mark);
       await disk.makeDirectory(this.#directory);
       const recovery = new Recovery(catalog, mark);
-      const kept = await recovery.segments();
+      const { trims, number, bytes } = await recovery.segments();
       const table = new TopicTable(resolve, mark.position);
-      table.restoreFloors(kept.trims.floors, mark.position);
+      table.restoreFloors(trims.floors, mark.position);
       await recovery.count(table);
       const recent = new RecentMessages(recentBytesMax, mark.position);
       const writer = new SegmentWriter({ catalog, table, recent, segmentBytes, mark });
       const reader = new SegmentReader(catalog, table, recent);
+      const kept = { drops: trims, number, bytes };
       this.#opened = { catalog, table, recent, writer, reader, kept };
     } catch (error) {
       await catalog.close();
@@ -176,7 +178,7 @@ export class SegmentStore implements MessageStore {
       if (number < mark.segment) add(number, "idx", indexBytes);
     }
     if (catalog.active?.number === mark.segment) add(mark.segment, "seg", mark.bytes);
-    if (kept.number > 0) add(kept.number, "trims", encodeTrims(kept.trims).length);
+    if (kept.number > 0) add(kept.number, "trims", kept.bytes);
     return files;
   }
 
@@ -242,11 +244,11 @@ export class SegmentStore implements MessageStore {
     const opened = this.#state;
     const { catalog, table, writer, kept } = opened;
     if (catalog.active !== null && plan.drops.has(catalog.active.number)) await writer.seal();
-    const floors = table.floors(plan.trims.values());
-    const trims: Trims = { floors, ...withDropped(kept.trims, plan.drops) };
+    const drops = withDropped(kept.drops, plan.drops);
+    const bytes = encodeTrims({ floors: table.floors(plan.trims), ...drops });
     const number = kept.number + 1;
-    await writeAside(this.#options.disk, this.#directory, storeFileName(number, "trims"), encodeTrims(trims));
-    opened.kept = { trims, number };
+    await writeAside(this.#options.disk, this.#directory, storeFileName(number, "trims"), bytes);
+    opened.kept = { drops, number, bytes: bytes.length };
     if (kept.number > 0) this.#removals.push(catalog.path(kept.number, "trims"));
   }
 

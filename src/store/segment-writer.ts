@@ -111,7 +111,7 @@ export class SegmentWriter {
     const active = this.#catalog.active;
     if (active === null) return;
     await active.handle.file.sync();
-    const index = encodeSidecar(active.index, active);
+    const index = await encodeSidecar(active.index, active);
     await writeAside(this.#catalog.disk, this.#catalog.directory, storeFileName(active.number, "idx"), index);
     this.#catalog.sealed.push({
       kind: "sealed",

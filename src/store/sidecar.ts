@@ -9,6 +9,7 @@
  *     group   first position (less base) | offset
  *     row     topic id | offset | length | messages | bytes | first, last position (less base) | check | newest timestamp (f64)
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import type { BlockEntry } from "./block.js";
 import type { GrowingIndex } from "./segment-index.js";
@@ -19,6 +20,8 @@ export const GROUP_BYTES = 8;
 export const ROW_BYTES = 40;
 const MAGIC = 0x5849_474a; // "JGIX"
 const VERSION = 1;
+/** Rows written before other work gets a turn: a few milliseconds. */
+const ROWS_PER_TURN = 10_000;
 
 /** What a sidecar says of its segment. */
 export interface SidecarHeader {
@@ -104,8 +107,8 @@ export interface SealedFacts {
   readonly lastPosition: number;
 }
 
-/** The whole sidecar of a segment that gets no more messages. */
-export function encodeSidecar(index: GrowingIndex, facts: SealedFacts): Buffer {
+/** The whole sidecar of a segment that gets no more messages. With many topics it takes a while: others get turns in between. */
+export async function encodeSidecar(index: GrowingIndex, facts: SealedFacts): Promise<Buffer> {
   const header: SidecarHeader = {
     number: facts.number,
     segmentBytes: facts.bytes,
@@ -127,15 +130,19 @@ export function encodeSidecar(index: GrowingIndex, facts: SealedFacts): Buffer {
   view.setFloat64(40, header.basePosition, true);
   view.setFloat64(48, header.lastPosition, true);
   let row = 0;
+  let rowOfTurn = 0;
   let at = SIDECAR_HEADER_BYTES;
   for (const topicId of Float64Array.from(index.topicIds()).sort()) {
-    const blocks = index.blocksOf(topicId);
+    const blocks = index.blocksAbove(topicId, facts.basePosition);
     writeTopic(view, at, blocks, row, facts.basePosition);
     for (const block of blocks) {
       writeRow(view, rowsAt + row * ROW_BYTES, block, facts.basePosition);
       row += 1;
     }
     at += TOPIC_BYTES;
+    if (row - rowOfTurn < ROWS_PER_TURN) continue;
+    rowOfTurn = row;
+    await nextTurn();
   }
   for (let group = 0; group < header.groups; group += 1) {
     view.setUint32(at, index.groupFirst(group) - facts.basePosition, true);

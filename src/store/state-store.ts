@@ -17,7 +17,7 @@ export interface StateView {
 }
 
 export interface StateStore {
-  /** Opens; throws `FatalError` `directory_locked` or `store_corrupt`. */
+  /** Opens; throws `FatalError` `store_corrupt` or `disk_failed`. Its host has locked the directory. */
   open(): Promise<void>;
   /** Every key and value, ordered by key. Called at start. */
   load(): Iterable<{ readonly key: string; readonly value: Uint8Array }>;

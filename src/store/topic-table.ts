@@ -37,25 +37,33 @@ export class TopicTable {
     this.#countedThrough = countedThrough;
   }
 
-  /** Takes over the floors that were kept. Of a topic that cannot be resolved one at or below `position` is of no use. */
-  restoreFloors(floors: ReadonlyMap<number, number>, position: number): void {
-    for (const [topicId, floor] of floors) {
+  /**
+   * Takes over the floors that were kept (ids and floors in turn). Of a topic that cannot be resolved one at or below `position` is
+   * of no use.
+   */
+  restoreFloors(floors: Float64Array, position: number): void {
+    for (let i = 0; i < floors.length; i += 2) {
+      const topicId = floors[i] ?? 0;
+      const floor = floors[i + 1] ?? 0;
       const state = this.found(topicId);
       if (state !== undefined) this.setFloor(state, floor);
       else if (floor > position) this.#floorsAhead.set(topicId, floor);
     }
   }
 
-  /** The floors to keep: those that there are, with these moved. */
-  floors(moved: Iterable<{ readonly state: TopicState; readonly floor: number }>): Map<number, number> {
-    const floors = new Map(this.#floorsAhead);
-    for (const state of this.#states.values()) {
-      if (state.floor > 0) floors.set(state.ref.id, state.floor);
-    }
-    for (const { state, floor } of moved) {
-      if (floor > 0 && this.#states.has(state.ref.id)) floors.set(state.ref.id, floor);
-    }
-    return floors;
+  /** The floors to keep, ids and floors in turn: those that there are, some of them moved. */
+  floors(moved: ReadonlyMap<number, { readonly floor: number }>): Float64Array {
+    const floors = new Float64Array((this.#states.size + this.#floorsAhead.size) * 2);
+    let at = 0;
+    const add = (topicId: number, floor: number): void => {
+      if (floor === 0) return;
+      floors[at] = topicId;
+      floors[at + 1] = floor;
+      at += 2;
+    };
+    for (const [topicId, floor] of this.#floorsAhead) add(topicId, floor);
+    for (const [topicId, { floor }] of this.#states) add(topicId, moved.get(topicId)?.floor ?? floor);
+    return floors.subarray(0, at);
   }
 
   /** Grows whenever a floor moves or a topic goes. */

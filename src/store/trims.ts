@@ -13,53 +13,49 @@ const HEADER_BYTES = 32;
 const MAGIC = 0x5254_474a; // "JGTR"
 const VERSION = 1;
 
-export interface Trims {
-  /** Floors above 0 by topic id. */
-  readonly floors: ReadonlyMap<number, number>;
+/** Which segments were dropped. */
+export interface Drops {
   /** All segments up to this number were dropped. */
   readonly droppedThrough: number;
   /** Dropped segments above it, out of the middle. */
   readonly dropped: ReadonlySet<number>;
 }
 
+export interface Trims extends Drops {
+  /** Topic ids and their floors (above 0), in turn: there may be as many as there are topics. */
+  readonly floors: Float64Array;
+}
+
 export const NO_TRIMS: Trims = Object.freeze({
-  floors: new Map(),
+  floors: new Float64Array(0),
   droppedThrough: 0,
   dropped: new Set<number>(),
 });
 
-export function isDropped(trims: Trims, segment: number): boolean {
+export function isDropped(trims: Drops, segment: number): boolean {
   return segment <= trims.droppedThrough || trims.dropped.has(segment);
 }
 
 /** `trims` with more dropped segments, the unbroken run from the start folded into `droppedThrough`. */
-export function withDropped(
-  trims: Trims,
-  segments: Iterable<number>,
-): Pick<Trims, "dropped" | "droppedThrough"> {
-  const dropped = new Set([...trims.dropped, ...segments]);
-  let through = trims.droppedThrough;
+export function withDropped(drops: Drops, segments: Iterable<number>): Drops {
+  const dropped = new Set([...drops.dropped, ...segments]);
+  let through = drops.droppedThrough;
   while (dropped.delete(through + 1)) through += 1;
   return { dropped, droppedThrough: through };
 }
 
-export function encodeTrims(trims: Trims): Buffer {
-  const bytes = Buffer.alloc(HEADER_BYTES + trims.floors.size * 16 + trims.dropped.size * 8);
+export function encodeTrims({ floors, dropped, droppedThrough }: Trims): Buffer {
+  const droppedAt = HEADER_BYTES + floors.byteLength;
+  const bytes = Buffer.alloc(droppedAt + dropped.size * 8);
   bytes.writeUInt32LE(MAGIC, 0);
   bytes.writeUInt32LE(VERSION, 4);
-  bytes.writeUInt32LE(trims.floors.size, 12);
-  bytes.writeUInt32LE(trims.dropped.size, 16);
-  bytes.writeDoubleLE(trims.droppedThrough, 24);
-  let at = HEADER_BYTES;
-  for (const [topicId, floor] of trims.floors) {
-    bytes.writeDoubleLE(topicId, at);
-    bytes.writeDoubleLE(floor, at + 8);
-    at += 16;
-  }
-  for (const segment of trims.dropped) {
-    bytes.writeDoubleLE(segment, at);
-    at += 8;
-  }
+  bytes.writeUInt32LE(floors.length / 2, 12);
+  bytes.writeUInt32LE(dropped.size, 16);
+  bytes.writeDoubleLE(droppedThrough, 24);
+  for (let i = 0; i < floors.length; i += 1) bytes.writeDoubleLE(floors[i] ?? 0, HEADER_BYTES + i * 8);
+  [...dropped].forEach((segment, i) => {
+    bytes.writeDoubleLE(segment, droppedAt + i * 8);
+  });
   bytes.writeUInt32LE(crc32(bytes.subarray(12)), 8);
   return bytes;
 }
@@ -71,16 +67,10 @@ export function decodeTrims(bytes: Buffer, path: string): Trims {
   if (!known || crc32(bytes.subarray(12)) !== bytes.readUInt32LE(8)) {
     throw corrupt(path, "the list of trimmed topics does not check");
   }
-  const floors = new Map<number, number>();
-  let at = HEADER_BYTES;
-  for (let i = bytes.readUInt32LE(12); i > 0; i -= 1) {
-    floors.set(bytes.readDoubleLE(at), bytes.readDoubleLE(at + 8));
-    at += 16;
-  }
+  const floors = new Float64Array(bytes.readUInt32LE(12) * 2);
+  for (let i = 0; i < floors.length; i += 1) floors[i] = bytes.readDoubleLE(HEADER_BYTES + i * 8);
+  const droppedAt = HEADER_BYTES + floors.byteLength;
   const dropped = new Set<number>();
-  for (let i = bytes.readUInt32LE(16); i > 0; i -= 1) {
-    dropped.add(bytes.readDoubleLE(at));
-    at += 8;
-  }
+  for (let i = 0; i < bytes.readUInt32LE(16); i += 1) dropped.add(bytes.readDoubleLE(droppedAt + i * 8));
   return { floors, dropped, droppedThrough: bytes.readDoubleLE(24) };
 }

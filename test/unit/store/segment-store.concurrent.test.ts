@@ -1,0 +1,105 @@
+/** Readers beside a writer that appends, syncs, seals and lets go: none misses a message that it was not told of, none sees one twice. */
+import { describe, expect, it } from "vitest";
+import { seededRandom } from "../../../src/runtime/random.js";
+import type { SegmentStore } from "../../../src/store/segment-store.js";
+import { EMPTY_MARK, positions, query, Stream } from "../../contracts/message-store.stream.js";
+import { CrashingDisk } from "./crashing-disk.js";
+import { FOREVER, opened, policy } from "./store-on-disk.js";
+
+const TOPICS = 8;
+
+class Reader {
+  readonly #store: SegmentStore;
+  readonly #topic: number | null;
+  cursor = 0;
+  readonly seen: number[] = [];
+  readonly gaps: [after: number, through: number][] = [];
+
+  constructor(store: SegmentStore, topic: number | null) {
+    this.#store = store;
+    this.#topic = topic;
+  }
+
+  async read(messagesMax: number): Promise<void> {
+    const topics = this.#topic === null ? { accepts: () => true } : { ids: [this.#topic] };
+    const asked = query({ topics, after: this.cursor, through: this.#store.lastPosition, messagesMax });
+    const page = this.#store.readRecent(asked) ?? (await this.#store.read(asked));
+    if (page.trimmedThrough > this.cursor) this.gaps.push([this.cursor, page.trimmedThrough]);
+    this.seen.push(...positions(page));
+    this.cursor = page.next;
+  }
+
+  /** What it saw, against what was written. */
+  check(stream: Stream): void {
+    const told = (position: number): boolean =>
+      this.gaps.some(([after, through]) => after < position && position <= through);
+    const seen = new Set(this.seen);
+    expect(this.seen).toEqual([...seen].sort((a, b) => a - b));
+    const missed = stream.all.filter(
+      ({ position, topic }) =>
+        (this.#topic === null || topic.id === this.#topic) && !seen.has(position) && !told(position),
+    );
+    expect(missed.map(({ position }) => position)).toEqual([]);
+  }
+}
+
+describe("readers beside a writer", () => {
+  it.each([
+    ["that lets go of nothing", false],
+    ["that lets go of the oldest", true],
+  ])("%s", async (_, retains) => {
+    const { unit } = seededRandom(7);
+    const store = await opened(new CrashingDisk(), EMPTY_MARK, {
+      segmentBytes: 3_000,
+      recentBytesMax: 4_000,
+    });
+    const stream = new Stream();
+    const readers = [
+      ...Array.from({ length: TOPICS }, (_unused, i) => new Reader(store, i + 1)),
+      new Reader(store, null),
+    ];
+    let isWriting = true;
+    const write = async (): Promise<void> => {
+      for (let round = 0; round < 300; round += 1) {
+        const count = 1 + Math.floor(unit() * 10);
+        store.append(stream.batch(...Array.from({ length: count }, () => 1 + Math.floor(unit() * TOPICS))));
+        if (unit() < 0.3) await store.sync();
+        if (retains && round % 25 === 24) {
+          const topic = (id: number) => (id < 4 ? { ...FOREVER, ageMs: 150 } : FOREVER);
+          await store.retain(policy({ nowMs: stream.timeMs, bytesMax: 40_000, topic }));
+        }
+        await Promise.resolve();
+      }
+      isWriting = false;
+    };
+    const follow = async (reader: Reader): Promise<void> => {
+      while (isWriting || reader.cursor < store.lastPosition) {
+        await reader.read(1 + Math.floor(unit() * 30));
+        await new Promise((resume) => setImmediate(resume));
+      }
+    };
+    await Promise.all([write(), ...readers.map(follow)]);
+    for (const reader of readers) reader.check(stream);
+    expect(readers.some((reader) => reader.gaps.length > 0)).toBe(retains);
+  });
+});
+
+describe("a topic with very many blocks in a segment", () => {
+  it("is read from any position", async () => {
+    const disk = new CrashingDisk();
+    const store = await opened(disk, EMPTY_MARK, { segmentBytes: 250_000 });
+    const stream = new Stream();
+    for (let i = 0; i < 1_500; i += 1) {
+      store.append(i % 3 === 2 ? stream.batch(2) : stream.batch(1));
+      await store.sync();
+    }
+    store.append([stream.message(3, { payload: Buffer.alloc(200_000) })]);
+    await store.sync();
+    expect(disk.paths().filter((path) => path.endsWith(".idx"))).toHaveLength(1);
+    const ofTopic = stream.all.filter(({ topic }) => topic.id === 1).map(({ position }) => position);
+    for (let after = 0; after < 1_500; after += 7) {
+      const page = await store.read(query({ topics: { ids: [1] }, after, messagesMax: 3 }));
+      expect(positions(page)).toEqual(ofTopic.filter((position) => position > after).slice(0, 3));
+    }
+  });
+});
