@@ -12,6 +12,7 @@ import { FANOUT_TARGET, QOS1_TARGET } from "./targets.js";
 const PAYLOAD_BYTES = 100;
 const WARM_UP_MS = 1_500;
 const SAMPLES = 3;
+const LOAD_CPU_SHARE_MAX = 0.9;
 
 interface MqttSample {
   readonly perSecond: number;
@@ -149,6 +150,15 @@ function rowOf(
   ];
 }
 
+/** Whose figure may be the load's limit rather than its own. */
+function loadLimited(outcomes: readonly Outcome<MqttSample>[]): string[] {
+  const names = outcomes
+    .filter((outcome) => medianOf(outcome, (sample) => sample.loadCpuShare) > LOAD_CPU_SHARE_MAX)
+    .map(({ name }) => name);
+  if (names.length === 0) return [];
+  return [`The load's core was nearly full beside ${names.join(" and ")}: there it may have set the limit.`];
+}
+
 async function runScenario(
   title: string,
   target: number | null,
@@ -161,7 +171,7 @@ async function runScenario(
     title,
     columns: COLUMNS,
     rows: outcomes.map((outcome) => rowOf(outcome, outcomes[0], target)),
-    notes: [note],
+    notes: [note, ...loadLimited(outcomes)],
   };
 }
 

@@ -26,7 +26,7 @@ export function renderMarkdown(table: Table): string {
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   const rule = line(table.columns.map((_, at) => (at === 0 ? "---" : "---:")));
-  const notes = (table.notes ?? []).map((note) => `\n${note}\n`);
+  const notes = (table.notes ?? []).map((note) => `\n${note}`);
   return [`## ${table.title}\n`, line(table.columns), rule, ...table.rows.map(line), ...notes].join("\n");
 }
 
