@@ -24,6 +24,8 @@ describe("event ids", () => {
     ["11-0-k3f9", "future"],
   ])("%j is refused as %s", (id, why) => {
     const parse = (): number => ids.parse(id, 10);
-    expect(parse).toThrow(expect.objectContaining({ code: "invalid_cursor", message: expect.stringContaining(why) }));
+    expect(parse).toThrow(
+      expect.objectContaining({ code: "invalid_cursor", message: expect.stringContaining(why) }),
+    );
   });
 });
