@@ -14,7 +14,10 @@ import type { Command } from "./command.js";
 export type Done = (result: CommandResult) => void;
 
 export interface SubmitterOptions {
-  /** This node's id, and a number above that of every earlier start. */
+  /**
+   * This node's id, and a number above that of every earlier start as far as is known now. What the log tells of later starts
+   * before the first command is taken into account (the wall clock may have gone back since).
+   */
   readonly origin: string;
   readonly incarnation: number;
   /** Hands a batch to Raft; false when it cannot be taken now. */
@@ -54,6 +57,7 @@ export class Submitter {
   #closed: Batch[] = [];
   /** Taken by Raft and not yet applied, oldest first. */
   #inFlight: Batch[] = [];
+  #incarnation: number;
   #sequence = 0;
   #pendingBytes = 0;
   #pendingCommands = 0;
@@ -62,18 +66,18 @@ export class Submitter {
 
   constructor(options: SubmitterOptions) {
     this.#options = options;
-    this.#encoder.begin(options.origin, options.incarnation);
+    this.#incarnation = options.incarnation;
   }
 
   /** See `Broker.submit`. The command's bytes are copied before this returns. */
   submit(command: Command, done: Done): void {
-    const { limits, clock } = this.#options;
+    const { limits } = this.#options;
     const refusal = this.#options.refusal() ?? this.#overload();
     if (refusal !== null) {
       done({ kind: "failed", code: refusal });
       return;
     }
-    if (this.#waiting.length === 0) this.#begunMs = clock.monotonicMs();
+    if (this.#waiting.length === 0) this.#begin();
     const before = this.#encoder.bytes;
     const after = this.#encoder.add(command);
     this.#waiting.push(done);
@@ -100,11 +104,15 @@ export class Submitter {
     return this.#pendingCommands;
   }
 
-  /** An envelope of this node was applied: its callers are answered, in order. */
+  /** An envelope was applied. If it is one of this submitter's, its callers are answered, in order. */
   applied(applied: Applied): void {
-    const { origin, incarnation } = this.#options;
-    if (applied.origin !== origin || applied.incarnation !== incarnation || applied.outcome !== "applied")
+    if (applied.origin !== this.#options.origin) return;
+    if (this.#sequence === 0 && this.#waiting.length === 0) {
+      // Of an earlier start that the log knows of and the checkpoint did not.
+      this.#incarnation = Math.max(this.#incarnation, applied.incarnation + 1);
       return;
+    }
+    if (applied.incarnation !== this.#incarnation || applied.outcome !== "applied") return;
     const batch = this.#inFlight.shift();
     if (batch === undefined || batch.sequence !== applied.sequence) {
       throw new Error(
@@ -173,8 +181,14 @@ export class Submitter {
     }
   }
 
+  #begin(): void {
+    const { clock, origin } = this.#options;
+    this.#begunMs = clock.monotonicMs();
+    this.#encoder.begin(origin, this.#incarnation);
+  }
+
   #close(): void {
-    const { clock, origin, incarnation } = this.#options;
+    const { clock } = this.#options;
     this.#sequence += 1;
     const payload = this.#encoder.finish(this.#sequence, clock.nowMs());
     this.#closed.push({
@@ -186,7 +200,6 @@ export class Submitter {
     });
     this.#waiting = [];
     this.#openBytes = 0;
-    this.#encoder.begin(origin, incarnation);
   }
 
   #retryLater(): void {

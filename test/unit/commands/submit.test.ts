@@ -243,4 +243,17 @@ describe("Submitter", () => {
     commit(submitter);
     expect(answers).toEqual(["a@0"]);
   });
+
+  test("an earlier start that only the log knows of has used its incarnation: the next one is taken", () => {
+    const earlier = create();
+    submit(earlier, "a");
+    clock.run();
+    // The same number: the wall clock went back, and the checkpoint was too old to know.
+    const later = create();
+    commit(later);
+    submit(later, "b");
+    clock.run();
+    commit(later);
+    expect(answers).toEqual(["b@1"]);
+  });
 });
