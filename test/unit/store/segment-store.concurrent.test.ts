@@ -1,6 +1,7 @@
 /** Readers beside a writer that appends, syncs, seals and lets go: none misses a message that it was not told of, none sees one twice. */
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../../src/runtime/random.js";
+import type { DiskFile, OpenMode } from "../../../src/store/disk.js";
 import type { SegmentStore } from "../../../src/store/segment-store.js";
 import { EMPTY_MARK, positions, query, Stream } from "../../contracts/message-store.stream.js";
 import { CrashingDisk } from "./crashing-disk.js";
@@ -81,6 +82,50 @@ describe("readers beside a writer", () => {
     await Promise.all([write(), ...readers.map(follow)]);
     for (const reader of readers) reader.check(stream);
     expect(readers.some((reader) => reader.gaps.length > 0)).toBe(retains);
+  });
+});
+
+describe("a read that retention overtakes", () => {
+  /** A disk whose reads wait while somebody holds them. */
+  class SlowDisk extends CrashingDisk {
+    gate: Promise<void> = Promise.resolve();
+
+    override async open(path: string, mode: OpenMode): Promise<DiskFile> {
+      const file = await super.open(path, mode);
+      const read = async (target: Uint8Array, position: number): Promise<number> => {
+        await this.gate;
+        return file.read(target, position);
+      };
+      return { ...file, read };
+    }
+  }
+
+  it("tells of what went meanwhile", async () => {
+    const disk = new SlowDisk();
+    const store = await opened(disk, EMPTY_MARK, { segmentBytes: 500 });
+    const stream = new Stream();
+    for (let i = 0; i < 30; i += 1) {
+      store.append(stream.batch(1, 2));
+      await store.sync();
+    }
+    const ofTopic = query({ topics: { ids: [1] }, messagesMax: 1_000 });
+    let open = (): void => undefined;
+    disk.gate = new Promise((resume) => {
+      open = resume;
+    });
+    const reading = store.read(ofTopic);
+    for (let i = 0; i < 10; i += 1) await Promise.resolve();
+    const retaining = store.retain(policy({ bytesMax: 1_000 }));
+    for (let i = 0; i < 50; i += 1) await Promise.resolve();
+    open();
+    const page = await reading;
+    await retaining;
+    const seen = positions(page);
+    const expected = stream.all.filter(({ topic }) => topic.id === 1).map(({ position }) => position);
+    expect(expected.filter((position) => position > page.trimmedThrough || seen.includes(position))).toEqual(
+      seen,
+    );
+    expect(page.trimmedThrough > 0 || seen.length === expected.length).toBe(true);
   });
 });
 
