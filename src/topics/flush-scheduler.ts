@@ -1,11 +1,11 @@
 /**
  * When topic brokers flush: at the end of the present turn while little is going on; under load later and fuller, so that
- * fan-out takes at most about a quarter of the processor and publishers the rest.
+ * fan-out takes at most about an eighth of the processor and publishers the rest.
  */
 import type { Cancel, Clock } from "../runtime/clock.js";
 
-/** After `t` ms of fan-out the next waits this many times `t`: a duty cycle of one in four. */
-const REST_FACTOR = 3;
+/** After `t` ms of fan-out the next waits this many times `t`: a duty cycle of one in eight. */
+const REST_FACTOR = 7;
 
 /** A wait shorter than this is not worth a timer, whose grain is a millisecond. */
 const SOON_BELOW_MS = 0.25;
