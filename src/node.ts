@@ -183,7 +183,7 @@ async function startCore(
   const raft = createRaft(config, logger, metrics, { log, directory, replica, fail: lifecycle.fail });
   const submitter: Submitter = new Submitter({
     origin: config.nodeId,
-    incarnation: Math.max(systemClock.nowMs(), replica.machine.incarnationOf(config.nodeId) + 1),
+    incarnation: () => Math.max(systemClock.nowMs(), replica.machine.incarnationOf(config.nodeId) + 1),
     propose: (payload) => raft.propose([payload]),
     refusal: () => refusalOf(lifecycle, disk),
     clock: systemClock,

@@ -14,12 +14,13 @@ import type { Command } from "./command.js";
 export type Done = (result: CommandResult) => void;
 
 export interface SubmitterOptions {
-  /**
-   * This node's id, and a number above that of every earlier start as far as is known now. What the log tells of later starts
-   * before the first command is taken into account (the wall clock may have gone back since).
-   */
+  /** This node's id. */
   readonly origin: string;
-  readonly incarnation: number;
+  /**
+   * A number above that of every earlier start. Asked once, with the first command: by then everything that was committed before
+   * this start has to be applied, or the number may be one that the log has seen (the wall clock can have gone back).
+   */
+  readonly incarnation: () => number;
   /** Hands a batch to Raft; false when it cannot be taken now. */
   readonly propose: (payload: Uint8Array) => boolean;
   /** A code when commands must be refused now (not ready, disk full, stopping), else `null`. */
@@ -57,7 +58,8 @@ export class Submitter {
   #closed: Batch[] = [];
   /** Taken by Raft and not yet applied, oldest first. */
   #inFlight: Batch[] = [];
-  #incarnation: number;
+  /** 0 before the first command. */
+  #incarnation = 0;
   #sequence = 0;
   #pendingBytes = 0;
   #pendingCommands = 0;
@@ -66,7 +68,6 @@ export class Submitter {
 
   constructor(options: SubmitterOptions) {
     this.#options = options;
-    this.#incarnation = options.incarnation;
   }
 
   /** See `Broker.submit`. The command's bytes are copied before this returns. */
@@ -106,13 +107,8 @@ export class Submitter {
 
   /** An envelope was applied. If it is one of this submitter's, its callers are answered, in order. */
   applied(applied: Applied): void {
-    if (applied.origin !== this.#options.origin) return;
-    if (this.#sequence === 0 && this.#waiting.length === 0) {
-      // Of an earlier start that the log knows of and the checkpoint did not.
-      this.#incarnation = Math.max(this.#incarnation, applied.incarnation + 1);
-      return;
-    }
-    if (applied.incarnation !== this.#incarnation || applied.outcome !== "applied") return;
+    if (applied.origin !== this.#options.origin || applied.incarnation !== this.#incarnation) return;
+    if (applied.outcome !== "applied") return;
     const batch = this.#inFlight.shift();
     if (batch === undefined || batch.sequence !== applied.sequence) {
       throw new Error(
@@ -182,7 +178,8 @@ export class Submitter {
   }
 
   #begin(): void {
-    const { clock, origin } = this.#options;
+    const { clock, origin, incarnation } = this.#options;
+    if (this.#incarnation === 0) this.#incarnation = incarnation();
     this.#begunMs = clock.monotonicMs();
     this.#encoder.begin(origin, this.#incarnation);
   }

@@ -38,7 +38,7 @@ export class FakeBroker implements Broker {
     const metrics = createMetrics();
     this.#submitter = new Submitter({
       origin: "1",
-      incarnation: 1,
+      incarnation: () => 1,
       propose: (payload) => this.#propose(payload),
       refusal: () => this.refusal,
       clock: systemClock,

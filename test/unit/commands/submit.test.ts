@@ -62,7 +62,7 @@ describe("Submitter", () => {
   function create(limits: Partial<SubmitterOptions["limits"]> = {}): Submitter {
     return new Submitter({
       origin: "1",
-      incarnation: 7,
+      incarnation: () => Math.max(7, machine.incarnationOf("1") + 1),
       propose: (payload) => {
         if (takes) proposed.push(payload);
         return takes;
@@ -244,11 +244,11 @@ describe("Submitter", () => {
     expect(answers).toEqual(["a@0"]);
   });
 
-  test("an earlier start that only the log knows of has used its incarnation: the next one is taken", () => {
+  test("takes its incarnation with the first command, above those that were applied since the start", () => {
     const earlier = create();
     submit(earlier, "a");
     clock.run();
-    // The same number: the wall clock went back, and the checkpoint was too old to know.
+    // The wall clock has gone back, and the checkpoint that the node started from was too old to know of the earlier start.
     const later = create();
     commit(later);
     submit(later, "b");
