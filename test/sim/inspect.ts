@@ -1,0 +1,76 @@
+/** What must hold of a node that has just come up, or at rest: its store, its state and its answers agree with what was seen. */
+import type { StoredMessage } from "../../src/state-machine/effects.js";
+import type { Life, Setting } from "./life.js";
+
+function messagesOf(life: Life): StoredMessage[] {
+  const messages: StoredMessage[] = [];
+  const through = life.store.lastPosition;
+  for (const { id } of life.replica.machine.allTopics()) {
+    for (let after = 0; after < through; ) {
+      const query = { topics: { ids: [id] }, after, through, messagesMax: 100, bytesMax: 1 << 20 };
+      const page = life.store.readRecent(query);
+      if (page === null) throw new Error("the twin has everything in memory");
+      messages.push(...page.messages);
+      after = page.next;
+    }
+  }
+  return messages;
+}
+
+/** Every message is where it was seen first, once; what is missing was trimmed or deleted. */
+function checkStore({ world, ledger }: Setting, id: string, life: Life): void {
+  const there = new Set<number>();
+  for (const message of messagesOf(life)) {
+    const { position } = message;
+    world.check(!there.has(position), () => `node ${id} keeps position ${position} twice`);
+    there.add(position);
+    ledger.observe(`the store of node ${id}`, message);
+  }
+  for (const { position, topicId, id: messageId } of ledger.facts) {
+    if (position > life.store.lastPosition) break;
+    if (there.has(position) || life.replica.machine.topicById(topicId) === undefined) continue;
+    const isTrimmed = position <= life.store.trimmedThrough({ ids: [topicId] });
+    world.check(isTrimmed, () => `node ${id} has lost ${messageId} at position ${position}`);
+  }
+}
+
+/** A node that applied as much as was ever applied has the state of one that never crashed. */
+function checkState({ world, ledger, history }: Setting, id: string, life: Life): void {
+  const { machine } = life.replica;
+  if (machine.appliedIndex !== history.lastIndex) {
+    const isBehind = machine.appliedIndex < history.lastIndex && !life.isAlone;
+    world.check(
+      isBehind,
+      () => `node ${id} serves at entry ${machine.appliedIndex}, ${history.lastIndex} were applied`,
+    );
+    return;
+  }
+  world.check(
+    machine.stateHash() === history.machine.stateHash(),
+    () => `node ${id} has another state at entry ${machine.appliedIndex} than the history gives`,
+  );
+  world.check(
+    life.store.lastPosition === ledger.head,
+    () => `node ${id} ends at position ${life.store.lastPosition}, ${ledger.head} were seen`,
+  );
+  const expected = ledger.retained();
+  const retained = machine.retainedMatching(() => true, life.clock.nowMs());
+  for (const { topic, position } of retained) {
+    const due = expected.get(topic.name);
+    world.check(
+      due === position,
+      () => `node ${id} retains ${position} of ${topic.name}, ${due} is the last`,
+    );
+    expected.delete(topic.name);
+  }
+  for (const [topic, position] of expected) {
+    world.fail(`node ${id} does not retain ${position} of ${topic}`);
+  }
+}
+
+export function inspect(setting: Setting, id: string, life: Life): void {
+  checkStore(setting, id, life);
+  checkState(setting, id, life);
+  const hash = life.replica.machine.stateHash();
+  setting.world.tell(`n${id}`, `inspected: applied ${life.replica.appliedIndex}, state ${hash}`);
+}

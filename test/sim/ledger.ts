@@ -1,0 +1,151 @@
+/**
+ * What the outside knows of the stream: which message was seen at which position and offset, by whomever. It never changes; an
+ * identity stands at one place at most; positions and offsets have no holes.
+ */
+import type { Published, StoredMessage, TopicRef } from "../../src/state-machine/effects.js";
+import type { World } from "./world.js";
+
+export interface Fact {
+  readonly id: string;
+  readonly position: number;
+  readonly offset: number;
+  readonly topicId: number;
+  readonly topic: string;
+  readonly timestampMs: number;
+  readonly retain: boolean;
+  readonly bytes: number;
+}
+
+const ID_PREFIX = "sim/";
+
+/** A message carries its identity where the broker does not look. */
+export function contentTypeOf(id: string): string {
+  return ID_PREFIX + id;
+}
+
+function factOf(message: StoredMessage): Fact {
+  const { position, offset, topic, timestampMs, retain, contentType, payload } = message;
+  const id = contentType.slice(ID_PREFIX.length);
+  const bytes = payload.byteLength;
+  return { id, position, offset, topicId: topic.id, topic: topic.name, timestampMs, retain, bytes };
+}
+
+/** The bytes of a message follow from its identity. */
+export function payloadOf(id: string, bytes: number): Uint8Array {
+  return Buffer.from(id.padEnd(bytes, "."), "latin1").subarray(0, bytes);
+}
+
+function isSame(a: Fact, b: Fact): boolean {
+  return (
+    a.id === b.id &&
+    a.offset === b.offset &&
+    a.topicId === b.topicId &&
+    a.topic === b.topic &&
+    a.timestampMs === b.timestampMs &&
+    a.retain === b.retain &&
+    a.bytes === b.bytes
+  );
+}
+
+export class Ledger {
+  readonly #world: World;
+  /** By position, from 1. */
+  readonly facts: Fact[] = [];
+  readonly #byId = new Map<string, Fact>();
+  readonly #nextOffset = new Map<number, number>();
+  readonly #deleted = new Set<number>();
+  readonly #refused = new Set<string>();
+  /** The highest position that any publisher was told of. */
+  acknowledgedThrough = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  get head(): number {
+    return this.facts.length;
+  }
+
+  at(position: number): Fact | undefined {
+    return this.facts[position - 1];
+  }
+
+  find(id: string): Fact | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Somebody saw this message. */
+  observe(who: string, message: StoredMessage): void {
+    const fact = factOf(message);
+    const known = this.at(fact.position);
+    if (known !== undefined) {
+      this.#world.check(
+        isSame(known, fact),
+        () => `${who} has ${describe(fact)}, where ${describe(known)} was seen before`,
+      );
+      return;
+    }
+    const { position, id, offset, topicId } = fact;
+    const expected = this.#nextOffset.get(topicId) ?? 0;
+    const twice = this.#byId.get(id);
+    this.#world.check(position === this.head + 1, () => `${who} has position ${position} after ${this.head}`);
+    this.#world.check(offset === expected, () => `${who} has ${describe(fact)}, offset ${expected} was due`);
+    this.#world.check(
+      twice === undefined,
+      () => `${who} has ${describe(fact)}, a second time after ${twice?.position}`,
+    );
+    this.#world.check(!this.#refused.has(id), () => `${who} has ${describe(fact)}, which was refused`);
+    const isIntact = Buffer.compare(message.payload, payloadOf(id, fact.bytes)) === 0;
+    this.#world.check(isIntact, () => `${who} has ${describe(fact)} with other bytes`);
+    this.facts.push(fact);
+    this.#byId.set(id, fact);
+    this.#nextOffset.set(topicId, offset + 1);
+  }
+
+  /** A publisher was answered. */
+  acknowledged(ids: readonly string[], answer: Published): void {
+    const { firstPosition, firstOffset, topic, count } = answer;
+    this.#world.check(count === ids.length, () => `${count} messages acknowledged for ${ids.length}`);
+    ids.forEach((id, i) => {
+      const fact = this.at(firstPosition + i);
+      const isThere = fact?.id === id && fact.offset === firstOffset + i && fact.topic === topic;
+      this.#world.check(
+        isThere,
+        () =>
+          `${id} is acknowledged at ${firstPosition + i}, where ${fact === undefined ? "nothing" : describe(fact)} is`,
+      );
+    });
+    this.acknowledgedThrough = Math.max(this.acknowledgedThrough, firstPosition + count - 1);
+  }
+
+  /** A publisher was told no: these must never be seen. */
+  refused(ids: readonly string[]): void {
+    for (const id of ids) {
+      this.#refused.add(id);
+      this.#world.check(!this.#byId.has(id), () => `${id} is refused and in the stream`);
+    }
+  }
+
+  deleted(topic: TopicRef): void {
+    this.#deleted.add(topic.id);
+  }
+
+  isDeleted(topicId: number): boolean {
+    return this.#deleted.has(topicId);
+  }
+
+  /** The last retained message of each topic that there is, by topic name; an empty one takes it away. */
+  retained(): Map<string, number> {
+    const last = new Map<string, number>();
+    for (const { topic, topicId, retain, bytes, position } of this.facts) {
+      if (!retain || this.#deleted.has(topicId)) continue;
+      if (bytes === 0) last.delete(topic);
+      else last.set(topic, position);
+    }
+    return last;
+  }
+}
+
+function describe({ id, position, offset, topic, topicId }: Fact): string {
+  return `${id} at position ${position} (${topic}#${topicId}, offset ${offset})`;
+}

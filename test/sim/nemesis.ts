@@ -1,0 +1,122 @@
+/** What goes wrong, and when: crashes at any moment and at the named points, clean stops, wrong clocks, losses, bad networks, pauses. */
+import type { Chance } from "./chance.js";
+import type { Profile } from "./profile.js";
+import type { SimNetwork } from "./sim-network.js";
+import type { Loss, SimNode } from "./sim-node.js";
+import type { World } from "./world.js";
+
+const HOUR_MS = 3_600_000;
+
+export class Nemesis {
+  isOver = false;
+  readonly #world: World;
+  readonly #profile: Profile;
+  readonly #nodes: readonly SimNode[];
+  readonly #network: SimNetwork;
+  readonly #chance: Chance;
+
+  constructor(world: World, profile: Profile, nodes: readonly SimNode[], network: SimNetwork) {
+    this.#world = world;
+    this.#profile = profile;
+    this.#nodes = nodes;
+    this.#network = network;
+    this.#chance = world.chance.stream("nemesis");
+    this.#next();
+  }
+
+  /** No stroke comes after; everything that is down comes back. */
+  end(): void {
+    this.isOver = true;
+    this.#world.tell("world", "calm");
+    this.#network.heal();
+    for (const node of this.#nodes) {
+      node.armed = null;
+      if (node.isDown) this.#startLater(node, 0);
+    }
+  }
+
+  /** Brings a node that is down back, some time after its end. */
+  ended(node: SimNode): void {
+    const delayMs = this.#chance.of(0.7) ? this.#chance.between(5, 100) : this.#chance.between(100, 600);
+    this.#startLater(node, this.isOver ? 5 : delayMs);
+  }
+
+  #startLater(node: SimNode, delayMs: number): void {
+    this.#world.after(delayMs, () => void node.start(this.#loss()));
+  }
+
+  #loss(): Loss {
+    if (this.isOver || !this.#chance.of(0.12)) return "nothing";
+    return this.#chance.of(0.5) ? "state" : "state and messages";
+  }
+
+  #next(): void {
+    this.#world.after(this.#chance.around(this.#profile.strokeMs), () => {
+      if (this.isOver) return;
+      if (this.#nodes.length === 1) this.#strikeOne();
+      else this.#strikeMany();
+      this.#next();
+    });
+  }
+
+  #strikeOne(): void {
+    const node = this.#chance.pick(this.#nodes);
+    const what = this.#chance.unit();
+    if (what < 0.4) node.crash("at some moment");
+    else if (what < 0.8) node.arm(this.#chance);
+    else if (what < 0.88) void node.stop();
+    else this.#setClock(node);
+  }
+
+  #setClock(node: SimNode): void {
+    node.wallOffsetMs = this.#chance.pick([0, -HOUR_MS, HOUR_MS, this.#chance.whole(-5_000, 5_000)]);
+    this.#world.tell(`n${node.id}`, `its wall clock is wrong by ${node.wallOffsetMs} ms`);
+  }
+
+  #strikeMany(): void {
+    const chance = this.#chance;
+    const node = chance.pick(this.#nodes);
+    const what = chance.unit();
+    if (what < 0.2) node.crash("at some moment");
+    else if (what < 0.35) node.arm(chance);
+    else if (what < 0.4) this.#powerCut();
+    else if (what < 0.45) void node.stop();
+    else if (what < 0.5) this.#setClock(node);
+    else if (what < 0.58) this.#pause(node);
+    else if (what < 0.8) this.#cutLinks(node);
+    else if (what < 0.9) this.#weather();
+    else this.#network.heal();
+  }
+
+  #powerCut(): void {
+    for (const node of this.#nodes) node.crash("in a power cut");
+  }
+
+  #pause(node: SimNode): void {
+    const { life } = node;
+    if (life === null) return;
+    const ms = this.#chance.between(20, 400);
+    life.scope.pausedUntilMs = this.#world.nowMs + ms;
+    this.#world.tell(`n${node.id}`, `stands still for ${Math.round(ms)} ms`);
+  }
+
+  #cutLinks(node: SimNode): void {
+    const other = this.#chance.pick(this.#nodes.filter((each) => each !== node));
+    const how = this.#chance.pick(["one way", "both ways", "off"]);
+    this.#world.tell("net", `cuts ${how}: ${node.id} ${other.id}`);
+    for (const peer of how === "off" ? this.#nodes : [other]) {
+      this.#network.cut(node.id, peer.id);
+      if (how !== "one way") this.#network.cut(peer.id, node.id);
+    }
+    this.#world.after(this.#chance.between(20, 600), () => {
+      if (this.#chance.of(0.7)) this.#network.heal();
+    });
+  }
+
+  #weather(): void {
+    this.#network.lossChance = this.#chance.pick([0, 0.05, 0.3]);
+    this.#network.twiceChance = this.#chance.pick([0, 0.2]);
+    this.#network.delayMs = this.#chance.pick([0.3, 2, 15]);
+    this.#world.tell("net", `loss ${this.#network.lossChance}, delay ${this.#network.delayMs} ms`);
+  }
+}

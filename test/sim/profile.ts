@@ -1,0 +1,75 @@
+/** What a seed decides before the first event: how large, how fast, how hostile. */
+import type { FanoutLimits } from "../../src/topics/registry.js";
+import type { Chance } from "./chance.js";
+
+export interface Profile {
+  readonly voters: readonly string[];
+  /** Hostile for this long; then everything has to come right. */
+  readonly hostileMs: number;
+  /** Between two strokes of the nemesis, in the mean. */
+  readonly strokeMs: number;
+  readonly diskMs: number;
+  readonly diskSlowChance: number;
+  readonly publishers: number;
+  readonly subscribers: number;
+  /** Between two commands of one publisher. */
+  readonly thinkMs: number;
+  readonly tickMs: number;
+  readonly checkpointPeriodMs: number;
+  readonly retentionPeriodMs: number;
+  readonly retentionBytes: number;
+  readonly snapshotLogBytes: number;
+  readonly applyBytesMax: number;
+  readonly messageBytesMax: number;
+  readonly submit: {
+    readonly proposalBytesTarget: number;
+    readonly proposalsInFlightMax: number;
+    readonly submitBytesMax: number;
+    readonly submitCommandsMax: number;
+  };
+  readonly fanout: FanoutLimits;
+  /** Whether peers' messages go through their codec. */
+  readonly encodeFrames: boolean;
+}
+
+const PLENTY = 1 << 30;
+
+function fanoutOf(chance: Chance): FanoutLimits {
+  return {
+    flushBytesMax: chance.pick([100, 1_000, 100_000]),
+    flushMessagesMax: chance.pick([3, 50]),
+    flushDelayMsMax: 50,
+    recentBatchBytesMax: chance.pick([2_000, 200_000]),
+    catchUpPageBytesMax: chance.pick([60, 2_000]),
+    catchUpPageMessagesMax: chance.pick([2, 20]),
+  };
+}
+
+export function profileOf(chance: Chance, nodes: 1 | 3): Profile {
+  const alone = nodes === 1;
+  return {
+    voters: alone ? ["1"] : ["1", "2", "3"],
+    hostileMs: chance.between(1_500, 3_500),
+    strokeMs: alone ? chance.pick([60, 150, 400]) : chance.pick([40, 100, 200]),
+    diskMs: chance.pick([0.2, 1, 4]),
+    diskSlowChance: chance.pick([0, 0.01, 0.05]),
+    publishers: chance.whole(1, 4),
+    subscribers: chance.whole(1, 4),
+    thinkMs: chance.pick(alone ? [4, 10, 30] : [10, 30]),
+    tickMs: alone ? 50 : 10,
+    checkpointPeriodMs: chance.pick([5, 25, 100, 500]),
+    retentionPeriodMs: chance.pick([50, 300]),
+    retentionBytes: chance.of(0.25) ? chance.whole(300, 3_000) : PLENTY,
+    snapshotLogBytes: alone ? chance.pick([300, 1_500, 6_000, PLENTY]) : PLENTY,
+    applyBytesMax: chance.pick([50, 1_000, 1 << 24]),
+    messageBytesMax: chance.pick([100, 2_000, 1 << 20]),
+    submit: {
+      proposalBytesTarget: chance.pick([80, 1_000, 256 * 1024]),
+      proposalsInFlightMax: chance.whole(1, 4),
+      submitBytesMax: chance.pick([1_000, 1 << 25]),
+      submitCommandsMax: chance.pick([5, 100_000]),
+    },
+    fanout: fanoutOf(chance),
+    encodeFrames: chance.of(0.25),
+  };
+}

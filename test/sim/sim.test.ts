@@ -1,0 +1,64 @@
+/**
+ * A fixed range of simulated lives, in which every rule must hold; the same seed must give the same run; and the bugs that were
+ * planted must be found, or the silence of the rest means nothing. Longer runs: `npm run sim -- --seeds 10000`.
+ */
+import { describe, expect, test } from "vitest";
+import { PLANTS } from "./plants.js";
+import { type RunResult, run } from "./simulation.js";
+
+const ONE_VOTER_SEEDS = 150;
+const THREE_VOTERS_SEEDS = 60;
+/** Each planted bug shows within this many seeds. */
+const SEEDS_TO_FIND = 40;
+
+async function runAll(nodes: 1 | 3, seeds: number): Promise<RunResult[]> {
+  const results: RunResult[] = [];
+  for (let seed = 1; seed <= seeds; seed += 1) results.push(await run({ seed, nodes }));
+  return results;
+}
+
+const violations = (results: readonly RunResult[]): string[] =>
+  results.flatMap(({ seed, violation }) => (violation === null ? [] : [`seed ${seed}: ${violation}`]));
+
+const total = (results: readonly RunResult[], what: keyof RunResult["counts"]): number =>
+  results.reduce((sum, { counts }) => sum + counts[what], 0);
+
+describe("lives from seeds", () => {
+  test("one voter: nothing acknowledged is lost, doubled or moved, whatever crashes when", async () => {
+    const results = await runAll(1, ONE_VOTER_SEEDS);
+    expect(violations(results)).toEqual([]);
+    expect(total(results, "crashes")).toBeGreaterThan(ONE_VOTER_SEEDS);
+    expect(total(results, "snapshots")).toBeGreaterThan(ONE_VOTER_SEEDS);
+    expect(total(results, "restores")).toBeGreaterThan(ONE_VOTER_SEEDS / 3);
+  });
+
+  test("three voters: one history, one leader a term, everybody the same in the end", async () => {
+    const results = await runAll(3, THREE_VOTERS_SEEDS);
+    expect(violations(results)).toEqual([]);
+    expect(total(results, "crashes")).toBeGreaterThan(3 * THREE_VOTERS_SEEDS);
+    expect(total(results, "publishes")).toBeGreaterThan(20 * THREE_VOTERS_SEEDS);
+  });
+
+  test.each([1, 3] as const)(
+    "%i voters: the same seed gives the same run, another one another",
+    async (nodes) => {
+      const [first, again, other] = [
+        await run({ seed: 7, nodes }),
+        await run({ seed: 7, nodes }),
+        await run({ seed: 8, nodes }),
+      ];
+      expect(again).toEqual(first);
+      expect(other.digest).not.toBe(first.digest);
+    },
+  );
+});
+
+describe("planted bugs are found", () => {
+  test.each(PLANTS)("$name ($nodes)", async ({ nodes, seams, shows }) => {
+    let found: string | null = null;
+    for (let seed = 1; seed <= SEEDS_TO_FIND && found === null; seed += 1) {
+      found = (await run({ seed, nodes, seams })).violation;
+    }
+    expect(found).toMatch(shows);
+  });
+});

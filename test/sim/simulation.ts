@@ -1,0 +1,168 @@
+/** One run: a seed, a hostile time, calm, and then everything has to be right, and stay right over one more restart. */
+import { History } from "./history.js";
+import { inspect } from "./inspect.js";
+import { Ledger } from "./ledger.js";
+import type { Life, Setting } from "./life.js";
+import { Nemesis } from "./nemesis.js";
+import { type Profile, profileOf } from "./profile.js";
+import { Publisher } from "./publisher.js";
+import { type Seams, SOUND } from "./seams.js";
+import { SimNetwork } from "./sim-network.js";
+import { SimNode } from "./sim-node.js";
+import { SimSubscriber } from "./subscriber.js";
+import { type Counts, World } from "./world.js";
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly nodes: 1 | 3;
+  /** A bug to plant; none by default. */
+  readonly seams?: Seams;
+  /** Where the story goes, line by line. */
+  readonly print?: (line: string) => void;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly nodes: 1 | 3;
+  /** The first broken rule; `null` when all held. */
+  readonly violation: string | null;
+  /** Equal for equal runs. */
+  readonly digest: string;
+  readonly simulatedMs: number;
+  readonly counts: Counts;
+}
+
+/** Virtual time within which everything is well again after the last fault. */
+const RECOVERY_MS = 5_000;
+
+class Simulation {
+  readonly #world: World;
+  readonly #profile: Profile;
+  readonly #setting: Setting;
+  readonly #nodes: readonly SimNode[];
+  readonly #nemesis: Nemesis;
+  readonly #publishers: readonly Publisher[];
+  readonly #subscribers: readonly SimSubscriber[];
+
+  constructor({ seed, nodes, seams = SOUND, print }: RunOptions) {
+    const world = new World(seed, print ?? null);
+    const profile = profileOf(world.chance.stream("profile"), nodes);
+    const network = new SimNetwork(world, profile.encodeFrames);
+    const setting = {
+      world,
+      profile,
+      seams,
+      network,
+      history: new History(world),
+      ledger: new Ledger(world),
+    };
+    this.#world = world;
+    this.#profile = profile;
+    this.#setting = setting;
+    this.#nodes = profile.voters.map(
+      (id) => new SimNode(id, setting, (node, life) => this.#lifeEnded(node, life)),
+    );
+    this.#nemesis = new Nemesis(world, profile, this.#nodes, network);
+    this.#publishers = named("p", profile.publishers).map(
+      (name) => new Publisher(name, setting, () => this.#leader()),
+    );
+    this.#subscribers = named("s", profile.subscribers).map(
+      (name) => new SimSubscriber(name, setting, () => this.#serving()),
+    );
+  }
+
+  async run(): Promise<void> {
+    const { hostileMs } = this.#profile;
+    this.#world.tell("world", JSON.stringify(this.#profile));
+    for (const node of this.#nodes) this.#world.after(0, () => void node.start());
+    await this.#world.runUntil(hostileMs);
+    this.#nemesis.end();
+    await this.#comesRight();
+    await this.#restartsAll();
+    await this.#comesRight();
+  }
+
+  result({ seed, nodes }: RunOptions): RunResult {
+    const { violation, counts, nowMs, trace } = this.#world;
+    return { seed, nodes, violation, digest: trace.digest(), simulatedMs: nowMs, counts };
+  }
+
+  #serving(): Life[] {
+    return this.#nodes.flatMap((node) => (node.isServing && node.life !== null ? [node.life] : []));
+  }
+
+  #leader(): Life | null {
+    return this.#serving().find(({ takesCommands }) => takesCommands) ?? null;
+  }
+
+  #lifeEnded(node: SimNode, life: Life): void {
+    for (const publisher of this.#publishers) publisher.lost(life);
+    for (const subscriber of this.#subscribers) subscriber.lost(life);
+    this.#nemesis.ended(node);
+  }
+
+  async #until(what: string, isDone: () => boolean): Promise<void> {
+    const reached = await this.#world.runUntil(this.#world.nowMs + RECOVERY_MS, isDone);
+    if (!reached) this.#world.fail(`not within ${RECOVERY_MS} ms: ${what}`);
+  }
+
+  /** The last fault is over: everything serves, answers, catches up, and agrees. */
+  async #comesRight(): Promise<void> {
+    const { history } = this.#setting;
+    const isUp = (): boolean => this.#serving().length === this.#nodes.length && this.#leader() !== null;
+    await this.#until("every node serves and one leads", isUp);
+    for (const publisher of this.#publishers) publisher.isQuiet = true;
+    for (const subscriber of this.#subscribers) subscriber.isCalm = true;
+    await this.#until("open commands are answered", () => this.#answered());
+    await this.#until("a publish after the faults is answered", this.#probed());
+    await this.#until("what was cut off is answered when it is asked again", () => this.#askedAgain());
+    await this.#until("every node has applied everything", () =>
+      this.#serving().every(({ replica }) => replica.appliedIndex === history.lastIndex),
+    );
+    await this.#until("every subscriber has everything", () =>
+      this.#subscribers.every(({ hasAll }) => hasAll),
+    );
+    if (this.#world.violation !== null) return;
+    for (const { id, life } of this.#nodes) if (life !== null) inspect(this.#setting, id, life);
+  }
+
+  /** Publishes until one is acknowledged: a leader may still be lost while its disk is slow. */
+  #probed(): () => boolean {
+    const { ledger } = this.#setting;
+    const seen = ledger.acknowledgedThrough;
+    return () => {
+      if (ledger.acknowledgedThrough > seen) return true;
+      if (this.#answered()) this.#publishers[0]?.probe();
+      return false;
+    };
+  }
+
+  #askedAgain(): boolean {
+    if (!this.#answered()) return false;
+    if (this.#publishers.every(({ unknownKeys }) => unknownKeys === 0)) return true;
+    for (const publisher of this.#publishers) publisher.askAgain();
+    return false;
+  }
+
+  #answered(): boolean {
+    return this.#publishers.every(({ waiting }) => waiting === 0);
+  }
+
+  /** Stopped cleanly and started again, the nodes are what they were. */
+  async #restartsAll(): Promise<void> {
+    if (this.#world.violation !== null) return;
+    const lives = this.#nodes.map(({ life }) => life);
+    for (const node of this.#nodes) void node.stop();
+    await this.#until("every node stops", () => this.#nodes.every(({ life }, i) => life !== lives[i]));
+  }
+}
+
+function named(letter: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${letter}${i + 1}`);
+}
+
+export async function run(options: RunOptions): Promise<RunResult> {
+  const simulation = new Simulation(options);
+  await simulation.run();
+  return simulation.result(options);
+}

@@ -1,0 +1,107 @@
+/**
+ * The simulated world: one virtual clock, one queue of events, one seed. Between two events every promise that can go on has gone
+ * on: the production code under it awaits nothing real, so a turn of the event loop leaves nothing behind.
+ */
+import { Chance } from "./chance.js";
+import { EventQueue, type Scope, type SimEvent } from "./event-queue.js";
+import { Trace } from "./trace.js";
+
+/** Thrown through the code of a node whose process is gone. */
+export class Crashed extends Error {
+  constructor() {
+    super("the process is gone");
+  }
+}
+
+export interface Counts {
+  crashes: number;
+  restarts: number;
+  snapshots: number;
+  restores: number;
+  publishes: number;
+  deliveries: number;
+}
+
+const drained = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export class World {
+  readonly chance: Chance;
+  readonly trace: Trace;
+  readonly counts: Counts = {
+    crashes: 0,
+    restarts: 0,
+    snapshots: 0,
+    restores: 0,
+    publishes: 0,
+    deliveries: 0,
+  };
+  /** Virtual milliseconds since the world began. */
+  nowMs = 0;
+  /** The first rule that was seen broken. */
+  violation: string | null = null;
+  readonly #queue = new EventQueue();
+  #order = 0;
+
+  constructor(seed: number, print: ((line: string) => void) | null = null) {
+    this.chance = new Chance(seed);
+    this.trace = new Trace(print);
+  }
+
+  /** Plans an event; the function given back calls it off. */
+  after(delayMs: number, task: () => void, scope: Scope | null = null): () => void {
+    const atMs = this.nowMs + Math.max(0, delayMs);
+    this.#order += 1;
+    const event: SimEvent = { atMs, order: this.#order, task, scope, cancelled: false };
+    this.#queue.push(event);
+    return () => {
+      event.cancelled = true;
+    };
+  }
+
+  tell(who: string, what: string): void {
+    this.trace.add(this.nowMs, who, what);
+  }
+
+  /** A rule is broken: the run ends here. */
+  fail(what: string): void {
+    if (this.violation !== null) return;
+    this.violation = what;
+    this.tell("rule", `BROKEN: ${what}`);
+  }
+
+  check(condition: boolean, what: () => string): void {
+    if (!condition) this.fail(what());
+  }
+
+  async runUntil(endMs: number, isDone: () => boolean = () => false): Promise<boolean> {
+    while (this.violation === null) {
+      if (isDone()) return true;
+      const event = this.#queue.peek();
+      if (event === undefined || event.atMs > endMs) {
+        this.nowMs = Math.max(this.nowMs, endMs);
+        return false;
+      }
+      this.#queue.pop();
+      if (this.#happens(event)) await drained();
+    }
+    return false;
+  }
+
+  #happens(event: SimEvent): boolean {
+    const { scope, cancelled, atMs } = event;
+    if (cancelled || scope?.alive === false) return false;
+    if (scope !== null && scope.pausedUntilMs > atMs) {
+      // The same order: what comes by one link stays in order.
+      event.atMs = scope.pausedUntilMs;
+      this.#queue.push(event);
+      return false;
+    }
+    this.nowMs = atMs;
+    try {
+      event.task();
+    } catch (error) {
+      if (!(error instanceof Crashed)) this.fail(`an event threw: ${String(error)}`);
+    }
+    return true;
+  }
+}
