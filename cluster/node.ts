@@ -78,6 +78,7 @@ export class RaftNode {
   #loop: Promise<void> = Promise.resolve();
   #wake: (() => void) | null = null;
   #stopping = false;
+  #hasFailed = false;
   #stopTicks: () => void = () => undefined;
   #snapshotAtBytes = 0;
   #snapshotting: Promise<void> = Promise.resolve();
@@ -120,18 +121,18 @@ export class RaftNode {
     this.#listen(this.#core);
     await this.#options.transport.start();
     if (this.#membership.isOnlyVoter(this.#options.id)) this.#core.campaign();
-    this.#stopTicks = ticker.every(limits.tickMs, () => {
-      this.#core?.tick();
-      this.#kick();
-    });
+    this.#stopTicks = ticker.every(limits.tickMs, () => this.#guard(() => this.#core?.tick()));
     this.#loop = this.#run();
   }
 
   /** Appends a command to the log if this node leads; it comes back through `StateMachine.apply`. False: try again later or elsewhere. */
   propose(payloads: readonly Uint8Array[]): boolean {
     if (this.#core === null || this.#stopping) return false;
-    const taken = this.#core.propose(payloads);
-    this.#kick();
+    const core = this.#core;
+    let taken = false;
+    this.#guard(() => {
+      taken = core.propose(payloads);
+    });
     return taken;
   }
 
@@ -214,16 +215,31 @@ export class RaftNode {
   /** A snapshot's offer waits until no Ready is pending (engine rule 2); everything else is stepped as it comes. */
   #listen(core: RaftCore): void {
     const { transport, group } = this.#options;
-    transport.onFrame((frame) => {
-      if (this.#stopping || frame.group !== group) return;
-      if (frame.message.snapshot !== null) this.#heldOffers.push(frame.message);
-      else core.step(frame.message);
-      this.#kick();
+    transport.onFrame(({ group: of, message }) => {
+      if (of !== group) return;
+      if (message.snapshot !== null) this.#guard(() => this.#heldOffers.push(message));
+      else this.#guard(() => core.step(message));
     });
-    transport.onUnreachable((peer) => {
-      core.reportUnreachable(peer);
-      this.#kick();
-    });
+    transport.onUnreachable((peer) => this.#guard(() => core.reportUnreachable(peer)));
+  }
+
+  /** What the core finds broken outside a round stops the node too, and not whoever brought the frame or the tick. */
+  #guard(call: () => void): void {
+    if (this.#stopping) return;
+    try {
+      call();
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#kick();
+  }
+
+  #fail(error: unknown): void {
+    this.#stopping = true;
+    this.#stopTicks();
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#options.onFailed(error instanceof Error ? error : new Error(String(error)));
   }
 
   #kick(): void {
@@ -247,9 +263,7 @@ export class RaftNode {
           });
       }
     } catch (error) {
-      this.#stopping = true;
-      this.#stopTicks();
-      this.#options.onFailed(error instanceof Error ? error : new Error(String(error)));
+      this.#fail(error);
     }
   }
 

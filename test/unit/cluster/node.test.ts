@@ -5,6 +5,7 @@ import { emptyLogImage, MemoryLog, type MemoryLogImage } from "../../../cluster/
 import { MemorySnapshotStore } from "../../../cluster/log/memory-snapshot-store.js";
 import { type CrashPoint, RaftNode, type RaftNodeOptions } from "../../../cluster/node.js";
 import { MemoryNetwork } from "../../../cluster/transport/memory-transport.js";
+import type { PeerMessage } from "../../../cluster/types.js";
 import { seededRandom } from "../../../src/runtime/random.js";
 import { CountingMachine } from "../../support/counting-machine.js";
 
@@ -221,6 +222,34 @@ describe("a group of three over the memory transport", () => {
     for (let i = 0; i < 100; i += 1) expect(leader?.node.propose(command(`c${i}`))).toBe(true);
     await until(() => members.every(({ machine }) => machine.applied.length === 100), "all have all");
     for (const { machine } of members) expect(machine.applied).toEqual(members[0]?.machine.applied);
+  });
+
+  test("a frame that cannot be true stops the node that gets it, and not whoever carries it", async () => {
+    const { members, network } = await three();
+    const follower = members.find((each) => !leads(each))!;
+    const { term, leaderId } = follower.node.status();
+    const heartbeat = 8;
+    const lie: PeerMessage = {
+      kind: heartbeat,
+      to: String(members.indexOf(follower) + 1),
+      from: leaderId,
+      term,
+      logTerm: 0,
+      index: 0,
+      entries: [],
+      commit: 1_000,
+      snapshot: null,
+      reject: false,
+      rejectHint: 0,
+      context: "",
+    };
+    const liar = network.join("9");
+    await liar.start();
+    liar.send({ group: 0, message: lie });
+    await until(() => follower.failures.length > 0, "the follower stops");
+    expect(follower.failures.map(({ message }) => message)).toEqual([
+      expect.stringContaining("out of range"),
+    ]);
   });
 
   test("a follower takes no proposal itself", async () => {
