@@ -3,6 +3,7 @@
  * planted must be found, or the silence of the rest means nothing. Longer runs: `npm run sim -- --seeds 10000`.
  */
 import { describe, expect, test } from "vitest";
+import { CRASH_POINTS } from "../../cluster/node.js";
 import { PLANTS } from "./plants.js";
 import { type RunResult, run } from "./simulation.js";
 
@@ -30,6 +31,15 @@ describe("lives from seeds", () => {
     expect(total(results, "crashes")).toBeGreaterThan(ONE_VOTER_SEEDS);
     expect(total(results, "snapshots")).toBeGreaterThan(ONE_VOTER_SEEDS);
     expect(total(results, "restores")).toBeGreaterThan(ONE_VOTER_SEEDS / 3);
+  });
+
+  test("one voter: every named crash point is crashed at", async () => {
+    const crashed = new Set<string | undefined>();
+    const print = (line: string): void => {
+      crashed.add(/ crash at "(.*)"$/.exec(line)?.[1]);
+    };
+    for (let seed = 1; seed <= 30; seed += 1) await run({ seed, nodes: 1, print });
+    expect([...crashed]).toEqual(expect.arrayContaining([...CRASH_POINTS]));
   });
 
   test("three voters: one history, one leader a term, everybody the same in the end", async () => {
