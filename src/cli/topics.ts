@@ -1,7 +1,7 @@
 /** `jangada topics`: list, make, show and delete topics over HTTP. */
 import { bytes, duration, text, toggle } from "../config/kinds.js";
 import { suggestion } from "../config/nearest.js";
-import { formatBytes, formatDurationMs } from "../config/units.js";
+import { approximateBytes, formatBytes, formatDurationMs } from "../config/units.js";
 import { ConfigError } from "../errors.js";
 import { limits } from "../limits.js";
 import { type CliCommand, type Given, optionsHelp, readArguments } from "./command.js";
@@ -83,8 +83,9 @@ async function list(base: URL, given: TopicOptions): Promise<void> {
 
 function listLine(topic: Fields, given: TopicOptions): string {
   if (given.json === true) return `${JSON.stringify(topic)}\n`;
-  const name = oneLine(String(topic["name"]));
-  return `${name}\t${String(topic["messages"])} messages\t${sizeOf(topic["bytes"])}\n`;
+  const { name, messages, bytes } = topic;
+  const count = messages === 1 ? "1 message" : `${String(messages)} messages`;
+  return `${oneLine(String(name))}\t${count}\t${sizeOf(bytes)}\n`;
 }
 
 async function create(base: URL, name: string, given: TopicOptions): Promise<void> {
@@ -109,14 +110,14 @@ async function remove(base: URL, name: string): Promise<void> {
   await print(`deleted ${oneLine(name)}\n`);
 }
 
-/** One line a field; a field of fields is written `retention.ageMs`. */
+/** One line a field; a field of fields is written `retention.age`. */
 function described(fields: Fields, prefix: string): string {
   return Object.entries(fields)
     .map(([name, value]) => {
       if (typeof value === "object" && value !== null && !Array.isArray(value)) {
         return described(fieldsOf(value), `${prefix}${name}.`);
       }
-      return `${prefix}${name}: ${valueText(name, value)}\n`;
+      return `${prefix}${name.replace(/Ms$/, "")}: ${valueText(name, value)}\n`;
     })
     .join("");
 }
@@ -124,11 +125,18 @@ function described(fields: Fields, prefix: string): string {
 function valueText(name: string, value: unknown): string {
   if (typeof value === "number" && /bytes$/i.test(name)) return formatBytes(value);
   if (typeof value === "number" && name === "ageMs") return formatDurationMs(value);
+  if (typeof value === "number" && name === "createdAt") return timeText(value);
   return typeof value === "string" ? oneLine(value) : JSON.stringify(value);
 }
 
+/** A time of an answer, in milliseconds; what is no time stays a number. */
+function timeText(ms: number): string {
+  const time = new Date(ms);
+  return Number.isNaN(time.getTime()) ? String(ms) : time.toISOString();
+}
+
 function sizeOf(value: unknown): string {
-  return typeof value === "number" ? formatBytes(value) : "";
+  return typeof value === "number" ? approximateBytes(value) : "";
 }
 
 /** An object of an answer. Throws `ClientFailure` `bad_answer` for anything else. */

@@ -11,13 +11,10 @@ export function shown(value: unknown): string {
   return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}...` : text;
 }
 
-/**
- * The checked value. `place` begins the complaint (`flag --mqtt-port`); `written` is what was there when `raw` is not.
- * Throws `ConfigError`.
- */
-export function checkValue<Value>(kind: Kind<Value>, raw: unknown, place: string, written = raw): Value {
+/** The checked value. `place` begins the complaint (`flag --mqtt-port`). Throws `ConfigError`. */
+export function checkValue<Value>(kind: Kind<Value>, raw: unknown, place: string): Value {
   const checked = kind.schema.safeParse(raw);
   if (checked.success) return checked.data;
   const reason = checked.error.issues[0]?.message ?? `must be ${kind.expected}`;
-  throw new ConfigError(`${place}: ${reason}, not ${shown(written)}`);
+  throw new ConfigError(`${place}: ${reason}, not ${shown(raw)}`);
 }

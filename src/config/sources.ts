@@ -33,7 +33,7 @@ export class Layer {
 
   /** Checks a value and keeps it; a later one of the same setting replaces it. Throws `ConfigError`. */
   give({ key, negated }: NamedSetting, raw: unknown, place: string): void {
-    this.#keep(key, negated ? opposite(raw) : raw, raw, place);
+    this.#keep(key, negated ? opposite(raw) : raw, place);
     this.#places.set(key, place);
   }
 
@@ -42,9 +42,9 @@ export class Layer {
     return this.#places.get(key);
   }
 
-  #keep<Key extends SettingKey>(key: Key, value: unknown, raw: unknown, place: string): void {
+  #keep<Key extends SettingKey>(key: Key, value: unknown, place: string): void {
     const kind: Kind<ServeConfig[Key]> = SETTINGS[key].kind;
-    this.#values[key] = checkValue(kind, value, place, raw);
+    this.#values[key] = checkValue(kind, value, place);
   }
 }
 
@@ -135,8 +135,9 @@ function mappingOf(text: string, path: string): object {
   const document = parseDocument(text, { prettyErrors: true });
   const [problem] = document.errors;
   if (problem !== undefined) {
-    const [firstLine] = problem.message.split("\n");
-    throw new ConfigError(`file ${shown(path)}: is not YAML: ${firstLine}`);
+    const [firstLine = ""] = problem.message.split("\n");
+    // The colon announced the excerpt on the lines below.
+    throw new ConfigError(`file ${shown(path)}: is not YAML: ${firstLine.replace(/:$/, "")}`);
   }
   const content: unknown = toValue(document, path);
   if (content === null) return {};

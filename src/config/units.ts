@@ -52,14 +52,26 @@ function inLargestUnit(value: number, units: readonly (readonly [string, number]
   return String(value);
 }
 
+const SIZES = [
+  ["TiB", 1024 ** 4],
+  ["GiB", 1024 ** 3],
+  ["MiB", 1024 ** 2],
+  ["KiB", 1024],
+] as const;
+
 /** The shortest exact way to write a size: `64MiB`; reads back as the same number. */
 export function formatBytes(bytes: number): string {
-  return inLargestUnit(bytes, [
-    ["TiB", 1024 ** 4],
-    ["GiB", 1024 ** 3],
-    ["MiB", 1024 ** 2],
-    ["KiB", 1024],
-  ]);
+  return inLargestUnit(bytes, SIZES);
+}
+
+/** A size to be looked at: `12 bytes`, `111.2KiB`, one decimal at most. */
+export function approximateBytes(bytes: number): string {
+  for (const [unit, factor] of SIZES) {
+    // What would be rounded up to the next unit is written in that.
+    if (bytes >= factor * (1 - 1 / 20_480) && bytes >= 1024)
+      return `${Math.round((bytes * 10) / factor) / 10}${unit}`;
+  }
+  return bytes === 1 ? "1 byte" : `${bytes} bytes`;
 }
 
 /** The shortest exact way to write a time: `24h`; reads back as the same number. Days are written from two on. */

@@ -1,6 +1,6 @@
 /** `jangada serve` as a process: the ready line, how it stops, and one clear line about whatever keeps it from running. */
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -133,6 +133,24 @@ describe("what keeps a node from running", () => {
     expect(line.msg).toMatch(/^the node cannot start: /);
   });
 
+  it("a log that is damaged in the middle: named with file and offset, and nothing is changed", async () => {
+    const { child, ready, end } = await serve();
+    for (let i = 0; i < 20; i += 1) {
+      await fetch(`http://${ready["http"]}/topics/a/messages`, { method: "POST", body: `message ${i}` });
+    }
+    child.kill("SIGKILL");
+    await end;
+    const logs = join(directory, "groups", "0", "log");
+    const [name = ""] = (await readdir(logs)).filter((file) => file.endsWith(".seg")).sort();
+    const bytes = await readFile(join(logs, name));
+    bytes[bytes.indexOf("message 7")]! ^= 1;
+    await writeFile(join(logs, name), bytes);
+    const line = await serveInVain([]);
+    expect(line).toMatchObject({ code: "log_corrupt", msg: expect.stringContaining(join(logs, name)) });
+    expect(line.msg).toMatch(/offset \d+/);
+    expect((await readFile(join(logs, name))).equals(bytes)).toBe(true);
+  });
+
   it("says it also when nothing else is logged", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => other.once("listening", resolve));
@@ -180,7 +198,7 @@ describe("the client commands against a real node", () => {
     expect(all.startsWith("olá\r\nmundo\n")).toBe(true);
     const rest = await said(["sub", "praça/#", "--from", id, "--count", "2", "--format", "json"]);
     expect(linesOf(rest)).toMatchObject([{ topic: "praça/1", offset: 1 }, { offset: 2 }]);
-    expect(await said(["topics", "ls", "--prefix", "pra"])).toBe("praça/1\t3 messages\t17\n");
+    expect(await said(["topics", "ls", "--prefix", "pra"])).toBe("praça/1\t3 messages\t17 bytes\n");
     expect(JSON.parse(await said(["topics", "show", "praça/1", "--json"]))).toMatchObject({
       name: "praça/1",
     });

@@ -14,11 +14,13 @@ afterEach(async () => {
   for (const server of opened.splice(0)) await server.close();
 });
 
-const topic = (name: string): object => ({
+const topic = (name: string, more: object = {}): object => ({
   name,
   messages: 3,
   bytes: 2048,
+  createdAt: 1_700_000_000_000,
   retention: { ageMs: 3_600_000, bytes: null },
+  ...more,
 });
 
 describe("ls", () => {
@@ -36,6 +38,21 @@ describe("ls", () => {
       "/topics?prefix=%C3%A9&limit=1000",
       "/topics?prefix=%C3%A9&limit=1000&cursor=b",
     ]);
+  });
+
+  test.each([
+    [1, 1, "1 message\t1 byte"],
+    [0, 0, "0 messages\t0 bytes"],
+    [2, 1023, "2 messages\t1023 bytes"],
+    [2, 113_894, "2 messages\t111.2KiB"],
+    [2, 1024 ** 2, "2 messages\t1MiB"],
+    [2, 1024 ** 2 - 1, "2 messages\t1MiB"],
+    [2, 5 * 1024 ** 4, "2 messages\t5TiB"],
+  ])("says %i and %i as people do", async (messages, bytes, said) => {
+    const { url } = await node((_request, response) =>
+      json(response, 200, { topics: [topic("a", { messages, bytes })], next: null }),
+    );
+    expect((await run(["topics", "ls", "--url", url])).stdout.toString()).toBe(`a\t${said}\n`);
   });
 
   it("prints JSON lines on demand, and nothing for nothing", async () => {
@@ -90,7 +107,7 @@ describe("show and delete", () => {
     const { url, seen } = await node((_request, response) => json(response, 200, topic("a/b")));
     const { stdout } = await run(["topics", "show", "a/b", "--url", url]);
     expect(stdout.toString()).toBe(
-      "name: a/b\nmessages: 3\nbytes: 2KiB\nretention.ageMs: 1h\nretention.bytes: null\n",
+      "name: a/b\nmessages: 3\nbytes: 2KiB\ncreatedAt: 2023-11-14T22:13:20.000Z\nretention.age: 1h\nretention.bytes: null\n",
     );
     expect(seen[0]).toMatchObject({ method: "GET", url: "/topics/a%2Fb" });
   });

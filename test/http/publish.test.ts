@@ -282,14 +282,17 @@ describe("refusals", () => {
 
   it("are counted by code, and messages by number and bytes", async () => {
     const counted = await startHttpHost();
-    const post = (topic: string, body: string) =>
-      fetch(`${counted.url}/topics/${topic}/messages`, { method: "POST", body });
+    const post = (topic: string, body: string, headers: Record<string, string> = {}) =>
+      fetch(`${counted.url}/topics/${topic}/messages`, { method: "POST", body, headers });
     await post("%23", "x");
     await post("a", "12345");
     const text = await counted.metrics();
     expect(text).toContain('jangada_refused_total{edge="http",code="invalid_topic"} 1');
     expect(text).toContain('jangada_messages_received_total{edge="http"} 1');
     expect(text).toContain('jangada_message_received_bytes_total{edge="http"} 5');
+    // Line ends and empty lines are no payload.
+    await post("a", "1\n\r\n22\r\n333\n", { "content-type": "application/x-ndjson" });
+    expect(await counted.metrics()).toContain('jangada_message_received_bytes_total{edge="http"} 11');
     await counted.close();
   });
 });

@@ -108,14 +108,16 @@ export class PublishRoute {
   #publish(exchange: Exchange, body: Buffer, contentType: string, key: string | undefined): void {
     try {
       const { target, isBatch, response } = exchange;
+      const messages = isBatch ? this.#lines(target, body) : [this.#message(target, body, contentType)];
+      const payloadBytes = messages.reduce((bytes, { payload }) => bytes + payload.length, 0);
       const command: PublishCommand = {
         kind: "publish",
         topic: target.name,
-        messages: isBatch ? this.#lines(target, body) : [this.#message(target, body, contentType)],
+        messages,
         autoCreate: this.#context.autoCreate,
         idempotency: key === undefined ? null : { key, digest: digestOf(target, contentType, body) },
       };
-      this.#context.broker.submit(command, (result) => this.#done(exchange, body.length, result));
+      this.#context.broker.submit(command, (result) => this.#done(exchange, payloadBytes, result));
       if (target.acknowledged || response.headersSent) return;
       this.#send(exchange, 202, "", false);
     } catch (error) {
@@ -138,7 +140,7 @@ export class PublishRoute {
     return lines.map((line) => this.#message(target, line, LINE_TYPE));
   }
 
-  #done(exchange: Exchange, bodyBytes: number, result: CommandResult): void {
+  #done(exchange: Exchange, payloadBytes: number, result: CommandResult): void {
     if (result.kind === "failed") {
       this.#refuse(exchange, problemOf(result.code, result.detail));
       return;
@@ -146,7 +148,7 @@ export class PublishRoute {
     if (result.kind !== "published") return;
     if (!result.replayed) {
       this.#context.metrics.messagesIn.inc(result.count);
-      this.#context.metrics.bytesIn.inc(bodyBytes);
+      this.#context.metrics.bytesIn.inc(payloadBytes);
     }
     if (!exchange.target.acknowledged) return;
     const text = answerText(this.#context, exchange.target, result, exchange.isBatch);
