@@ -158,6 +158,7 @@ describe("docs/errors.md", () => {
     const codes = new Set([
       ...Object.keys(ERROR_CODES),
       ...wordsOfUnion(find("cluster/errors.ts"), "ClusterErrorCode"),
+      ...wordsOfUnion(find("src/edges/mqtt/refusal.ts"), "RefusalCode"),
       ...thrownCodes(core),
     ]);
     expect(codes.size).toBeGreaterThan(Object.keys(ERROR_CODES).length);
