@@ -133,6 +133,16 @@ describe("a publish", () => {
   });
 });
 
+it("says of bodies what the routes insist on: known fields only, and a name", () => {
+  const { NewTopic, TopicChange, Retention } = document.components.schemas;
+  expect(NewTopic).toMatchObject({ additionalProperties: false, properties: { name: { minLength: 1 } } });
+  expect(TopicChange).toMatchObject({
+    additionalProperties: false,
+    properties: { retention: { additionalProperties: false } },
+  });
+  expect(Retention).toMatchObject({ additionalProperties: false });
+});
+
 it("the answers are of the shapes that it describes", async () => {
   const shape = (name: string): Json => document.components.schemas[name] as Json;
   const keysOf = (name: string): string[] => Object.keys(shape(name)["properties"] ?? {}).sort();

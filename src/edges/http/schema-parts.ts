@@ -32,6 +32,11 @@ function object(properties: JsonSchema, optional: readonly string[] = []): JsonS
   return { type: "object", properties, required };
 }
 
+/** An object that a client sends: the routes refuse what they do not know. */
+function strictObject(properties: JsonSchema, optional: readonly string[] = []): JsonSchema {
+  return { ...object(properties, optional), additionalProperties: false };
+}
+
 /** An array of one kind. */
 export function list(items: JsonSchema): JsonSchema {
   return { type: "array", items };
@@ -91,10 +96,12 @@ export const components = {
     code: { type: "string", enum: Object.keys(ERROR_CODES) },
     detail: TEXT,
   }),
-  Retention: object({ ageMs: POSITIVE, bytes: POSITIVE }, ["ageMs", "bytes"]),
-  NewTopic: object({ name: TEXT, retention: { $ref: "Retention#" } }, ["retention"]),
-  TopicChange: object({
-    retention: object({ ageMs: NULLABLE_POSITIVE, bytes: NULLABLE_POSITIVE }, ["ageMs", "bytes"]),
+  Retention: strictObject({ ageMs: POSITIVE, bytes: POSITIVE }, ["ageMs", "bytes"]),
+  NewTopic: strictObject({ name: { type: "string", minLength: 1 }, retention: { $ref: "Retention#" } }, [
+    "retention",
+  ]),
+  TopicChange: strictObject({
+    retention: strictObject({ ageMs: NULLABLE_POSITIVE, bytes: NULLABLE_POSITIVE }, ["ageMs", "bytes"]),
   }),
   Topic: object({
     name: TEXT,
