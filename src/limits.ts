@@ -61,6 +61,8 @@ export const limits = Object.freeze({
 
   /** Connections by edge (`--max-connections`). */
   connectionsMax: 20_000,
+  /** Connections that the operating system may queue while the event loop is busy: those beyond it try again after a second. */
+  acceptBacklog: 4_096,
   /** Topic filters of one connection. */
   subscriptionsPerConnectionMax: 1_000,
   /** Filters in one GET /stream. */
@@ -97,6 +99,11 @@ export const limits = Object.freeze({
   managementBodyBytesMax: 64 * KIB,
   /** HTTP publish bodies that have begun and are not complete, all connections together: slow senders must not fill the memory. */
   httpBodyBytesUnderWayMax: 64 * MIB,
+  /** HTTP answers that are more than small and that nobody has read yet, all connections together. */
+  httpAnswerBytesMax: 64 * MIB,
+  /** HTTP requests of one connection behind the one that is being answered, and those of all connections that have not begun. */
+  httpPipelinedMax: 1_024,
+  httpPipelinedHeldMax: 8_192,
   /** SSE: a comment this often keeps proxies awake; `retry:` tells browsers how long to wait before reconnecting. */
   sseCommentPeriodMs: 15_000,
   sseRetryMs: 1_000,
@@ -130,6 +137,10 @@ assertInvariant(limits.batchBytesMax < limits.logSegmentBytes / 2, "a batch must
 assertInvariant(
   limits.batchBytesMax < limits.messageSegmentBytes / 2,
   "a batch must fit into a message segment",
+);
+assertInvariant(
+  limits.historyBytesMax < limits.httpAnswerBytesMax / 2,
+  "a page must fit into the answers that stand",
 );
 assertInvariant(
   limits.batchBytesMax < limits.submitBytesMax,

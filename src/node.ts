@@ -10,6 +10,7 @@ import type { ServeConfig } from "./config.js";
 import type { ClientView, Edge } from "./edges/edge.js";
 import { createHttpEdge } from "./edges/http/server.js";
 import { createMqttEdge } from "./edges/mqtt/server.js";
+import { SocketBudget } from "./edges/socket-budget.js";
 import type { ErrorCode } from "./errors.js";
 import { limits } from "./limits.js";
 import { type DataDirectory, openDataDirectory } from "./replica/data-directory.js";
@@ -22,6 +23,7 @@ import { Replica } from "./replica/replica.js";
 import { systemClock } from "./runtime/clock.js";
 import type { Logger } from "./runtime/logger.js";
 import { createMetrics, type Metrics } from "./runtime/metrics.js";
+import { openFilesMax, socketsWithin } from "./runtime/open-files.js";
 import { systemRandom } from "./runtime/random.js";
 import { LmdbStateStore } from "./store/lmdb-state-store.js";
 import { SegmentStore } from "./store/segment-store.js";
@@ -120,6 +122,7 @@ async function startInDirectory(
     payloadBytesMax: config.payloadBytesMax,
     connectionsMax: config.connectionsMax,
     autoCreate: config.autoCreate,
+    sockets: socketBudget(config, logger),
   };
   const mqtt = createMqttEdge({
     ...shared,
@@ -146,6 +149,16 @@ async function startInDirectory(
     await stop();
     throw error;
   }
+}
+
+/** Says so when the system allows fewer sockets than the configuration. */
+function socketBudget(config: ServeConfig, logger: Logger): SocketBudget {
+  const filesMax = openFilesMax();
+  const socketsMax = socketsWithin(filesMax, config);
+  if (socketsMax < config.connectionsMax) {
+    logger.warn({ filesMax, socketsMax }, "the limit of open files (ulimit -n) allows no more connections");
+  }
+  return new SocketBudget(socketsMax);
 }
 
 /** Opens the stores, starts Raft and waits until this node can commit. */

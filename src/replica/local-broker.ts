@@ -8,8 +8,20 @@ import type { MessageStore, ReadPage } from "../store/message-store.js";
 import type { FilterSet } from "../topics/filter-set.js";
 import type { TopicBrokers } from "../topics/registry.js";
 import type { SubscribeRequest, Subscription } from "../topics/subscriber.js";
+import { TopicTrie } from "../topics/topic-trie.js";
 import type { EventIds } from "./event-id.js";
 import type { Replica } from "./replica.js";
+
+/** For so many filters a tree pays when there are many names to ask about. */
+const FILTERS_FOR_A_TREE = 16;
+
+/** Says the same as `filters.matches`, quickly for many filters and many names. */
+function matcherOf(filters: FilterSet): (name: string) => boolean {
+  if (filters.filters.length < FILTERS_FOR_A_TREE) return (name) => filters.matches(name);
+  const tree = new TopicTrie<true>();
+  for (const { filter } of filters.filters) tree.add(filter, true);
+  return (name) => tree.match(name).size > 0;
+}
 
 export interface LocalBrokerOptions {
   readonly replica: Replica;
@@ -62,7 +74,7 @@ export class LocalBroker implements Broker {
       const only = machine.retained(exactTopic, nowMs());
       return only === undefined ? [] : [only];
     }
-    return machine.retainedMatching((name) => filters.matches(name), nowMs());
+    return machine.retainedMatching(matcherOf(filters), nowMs());
   }
 
   async history(topic: TopicRef, after: number, limit: number): Promise<ReadPage> {

@@ -6,7 +6,8 @@ import type { AddressInfo } from "node:net";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
-const PROGRAM = fileURLToPath(new URL("../../dist/src/cli/jangada.js", import.meta.url));
+/** The built program. */
+export const PROGRAM = fileURLToPath(new URL("../../dist/src/cli/jangada.js", import.meta.url));
 
 export interface RunOptions {
   readonly input?: string | Buffer;

@@ -1,5 +1,6 @@
 /** What strangers send: no HTTP, too much of it, too slowly. Each gets the protocol's own error and a closed connection. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SocketBudget } from "../../src/edges/socket-budget.js";
 import { jsonOf } from "../support/answers.js";
 import { type HttpHost, startHttpHost } from "../support/http-edge-host.js";
 import { parsedResponse, problemCodeIn, RawConnection } from "../support/raw-http.js";
@@ -165,6 +166,25 @@ describe("too many connections", () => {
     );
     await small.close();
   });
+});
+
+it("too many sockets of all edges together: the connection is closed, and one that leaves makes room", async () => {
+  const sockets = new SocketBudget(2);
+  const small = await startHttpHost({ sockets });
+  sockets.take();
+  const get = ["GET /healthz HTTP/1.1", "Host: x"];
+  const inside = await RawConnection.open(small.port);
+  await inside.sendHead(...get).until((text) => text.includes("200 OK"));
+  expect(await (await RawConnection.open(small.port)).closed()).toBe("");
+  expect(small.edge.connectionsOpen).toBe(1);
+  sockets.release();
+  const next = await RawConnection.open(small.port);
+  await next.sendHead(...get).until((text) => text.includes("200 OK"));
+  inside.close();
+  await expect.poll(() => small.edge.connectionsOpen).toBe(1);
+  const another = await RawConnection.open(small.port);
+  await another.sendHead(...get).until((text) => text.includes("200 OK"));
+  await small.close();
 });
 
 describe("paths", () => {

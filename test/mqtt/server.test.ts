@@ -1,6 +1,7 @@
 /** The edge as the node sees it: start, stop, ceilings. */
 import { type AddressInfo, createServer } from "node:net";
 import { expect, it } from "vitest";
+import { SocketBudget } from "../../src/edges/socket-budget.js";
 import { FatalError } from "../../src/errors.js";
 import { limits } from "../../src/limits.js";
 import { startEdge, until } from "./support/edge.js";
@@ -86,6 +87,19 @@ it("sockets far beyond the ceiling are closed before they can say anything", asy
   sockets[0]?.send(connectPacket("a"));
   await sockets[0]?.expect("20 02 00 03");
   for (const socket of sockets) socket.drop();
+  await server.close();
+});
+
+it("sockets beyond those of all edges are closed at once, and one that leaves makes room", async () => {
+  const server = await startEdge({ sockets: new SocketBudget(2) });
+  const first = await RawClient.connected(server.port, "first");
+  await RawClient.connected(server.port, "second");
+  const tooMany = await RawClient.open(server.port);
+  await tooMany.expectClosed();
+  expect(server.metrics.of("refused too_many_connections")).toBe(1);
+  first.drop();
+  await until(() => server.edge.clients().length === 1);
+  await RawClient.connected(server.port, "third");
   await server.close();
 });
 

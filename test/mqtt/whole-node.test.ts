@@ -76,6 +76,21 @@ describe("with HTTP", () => {
   });
 });
 
+it("retained messages of a client with many filters: those that match, each once", async () => {
+  const publisher = await RawClient.connected(node.mqttPort, "publisher");
+  for (const [index, topic] of ["m/1/x", "m/2/y", "other/1", "m/39"].entries()) {
+    publisher.send(publishPacket(topic, topic, index + 1, 1));
+    await publisher.expect(Buffer.from([0x40, 2, 0, index + 1]));
+  }
+  const subscriber = await RawClient.connected(node.mqttPort, "subscriber");
+  subscriber.send(subscribePacket(1, 0, ...Array.from({ length: 40 }, (_, i) => `m/${i}/#`), "m/+/x"));
+  expect((await subscriber.takePacket())[0]).toBe(0x90);
+  await subscriber.expect(
+    "31 0c 00 05 'm/1/x' 'm/1/x' 31 0c 00 05 'm/2/y' 'm/2/y' 31 0a 00 04 'm/39' 'm/39'",
+  );
+  await subscriber.expectNothing();
+});
+
 it("what was acknowledged and retained is there after a restart", async () => {
   const publisher = await RawClient.connected(node.mqttPort, "publisher");
   publisher.send(publishPacket("state", "on", 1, 1));

@@ -95,6 +95,48 @@ describe("a reader that does not read", () => {
   });
 });
 
+describe("a reader that does not read retained messages", () => {
+  const BIG = 512 * 1024;
+
+  async function retain(topic: string, text: string, bytes = BIG): Promise<void> {
+    const body = text.padEnd(bytes, "x");
+    await fetch(`${host.url}/topics/${encodeURIComponent(topic)}/messages?retain=true`, {
+      method: "POST",
+      body,
+    });
+  }
+
+  it("holds back a bounded number of them; the rest is looked up when its turn comes, and live ones wait", async () => {
+    for (let i = 10; i < 80; i += 1) await retain(`kept/${i}`, `first ${i} `);
+    const raw = await RawConnection.open(host.port);
+    broker.sinks.splice(0);
+    raw.socket.pause();
+    raw.sendHead("GET /topics/kept%2F%2B/stream?retained=true HTTP/1.1", "Host: x");
+    await expect.poll(() => broker.sinks.length).toBeGreaterThan(0);
+    const sink = broker.sinks.at(-1);
+    await expect.poll(() => sink?.isWritable()).toBe(false);
+    await retain("kept/78", "", 0);
+    await retain("kept/79", "second 79 ", 100);
+    raw.socket.resume();
+    const text = await raw.until((received) => received.includes("second 79 "));
+    const seen = [...text.matchAll(/"payload":"(\w+ \d+) x/g)].map(([, words]) => words);
+    const before = Array.from({ length: 68 }, (_, i) => `first ${i + 10}`);
+    expect(seen).toEqual([...before, "second 79"]);
+    raw.close();
+  });
+
+  it("of whom there are many: each page is read once and let go of", async () => {
+    for (let i = 0; i < 600; i += 1) await retain(`few/${i}`, `${i} `, 4);
+    const client = await StreamClient.open(`${host.url}/topics/few%2F%2B/stream?retained=true`);
+    await client.count(600);
+    await retain("few/0", "live ", 5);
+    await client.count(601);
+    const topics = client.data.map((data) => JSON.parse(data).topic);
+    expect(topics).toEqual([...Array.from({ length: 600 }, (_, i) => `few/${i}`), "few/0"]);
+    client.close();
+  });
+});
+
 it("a stream whose history cannot be read is closed, and the log says why", async () => {
   const client = await StreamClient.open(`${host.url}/topics/broken/stream`);
   broker.sinks.at(-1)?.failed(new Error("disk"));

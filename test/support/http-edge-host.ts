@@ -4,6 +4,7 @@
  */
 import type { Readiness, TopicView } from "../../src/broker.js";
 import { createHttpEdge, type HttpEdge, type HttpEdgeOptions } from "../../src/edges/http/server.js";
+import { SocketBudget } from "../../src/edges/socket-budget.js";
 import { EventIds } from "../../src/replica/event-id.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import { type Logger, silentLogger } from "../../src/runtime/logger.js";
@@ -75,6 +76,7 @@ export async function startHttpHost(
     payloadBytesMax: 1024 * 1024,
     connectionsMax: 20_000,
     autoCreate: true,
+    sockets: new SocketBudget(Number.POSITIVE_INFINITY),
     corsOrigins: [],
     clients: () => edge.clients(),
     kick: (id) => edge.kick(id),

@@ -26,13 +26,16 @@ const BYTES = [
   "src/commands/codec/owned-copy.ts",
 ];
 
+/** What edges have in common. */
+const EDGES_SHARE = ["src/edges/edge.ts", "src/edges/retained-queue.ts", "src/edges/socket-budget.ts"];
+
 /** What edges know of the node: its front, never its inside. */
 const EDGE_VIEW = [
   ...COMMON,
   ...VALUES,
   RUNTIME,
   "src/broker.ts",
-  "src/edges/edge.ts",
+  ...EDGES_SHARE,
   "src/store/message-store.ts",
   "src/topics/subscriber.ts",
   "src/topics/filter-set.ts",
@@ -47,7 +50,7 @@ export const IMPORT_TABLE: readonly Row[] = [
   // Leaves.
   { files: "src/errors.ts", may: [] },
   { files: "src/limits.ts", may: ["src/errors.ts"] },
-  { files: "src/runtime/", may: ["node:crypto", "npm:pino", "npm:prom-client"] },
+  { files: "src/runtime/", may: ["node:crypto", "node:fs", "npm:pino", "npm:prom-client"] },
   {
     files: "src/config/",
     may: [...COMMON, "src/runtime/logger.ts", "node:net", "node:util", "npm:zod", "npm:yaml"],
@@ -101,8 +104,10 @@ export const IMPORT_TABLE: readonly Row[] = [
     may: [...VALUES, "src/store/message-store.ts", "src/topics/filter-set.ts", "src/topics/subscriber.ts"],
   },
 
-  // Bytes to commands, batches to bytes. One edge knows nothing of another.
+  // Bytes to commands, batches to bytes. One edge knows nothing of another, but some things are the same for all.
   { files: "src/edges/edge.ts", may: [] },
+  { files: "src/edges/socket-budget.ts", may: [] },
+  { files: "src/edges/retained-queue.ts", may: EDGE_VIEW },
   {
     files: "src/edges/http/",
     may: [...EDGE_VIEW, "node:", "npm:fastify", "npm:@fastify/swagger", "npm:zod"],

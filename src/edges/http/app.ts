@@ -12,6 +12,7 @@ import Fastify, {
 } from "fastify";
 import { JangadaError } from "../../errors.js";
 import { limits } from "../../limits.js";
+import { SMALL_ANSWER_BYTES } from "./answer-budget.js";
 import { waitsForLeave } from "./body.js";
 import { type HttpContext, refuse } from "./context.js";
 import { addHistoryRoutes } from "./history.js";
@@ -91,6 +92,19 @@ async function describe(app: FastifyInstance): Promise<void> {
   });
 }
 
+/** Counts a large answer; gives the refusal when too many of them wait. */
+function refusalOf(context: HttpContext, reply: FastifyReply, payload: unknown): JangadaError | undefined {
+  const isCounted = typeof payload === "string" || Buffer.isBuffer(payload);
+  if (!isCounted || payload.length <= SMALL_ANSWER_BYTES) return undefined;
+  try {
+    context.answers.count(reply.raw, payload.length);
+    return undefined;
+  } catch (error) {
+    if (error instanceof JangadaError) return error;
+    throw error;
+  }
+}
+
 function addManners(app: FastifyInstance, context: HttpContext): void {
   const routes = new RouteTable();
   app.setValidatorCompiler(() => () => true);
@@ -99,10 +113,12 @@ function addManners(app: FastifyInstance, context: HttpContext): void {
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
   app.addHook("onRoute", ({ method, url }) => routes.add(method, url));
   // At sending, not at receiving: publishes and streams, which send by themselves, do not pay for it.
-  app.addHook("onSend", (request, reply, _payload, done) => {
+  app.addHook("onSend", (request, reply, payload, done) => {
     reply.headers(context.cors.headersFor(request.headers.origin));
     reply.header("X-Content-Type-Options", "nosniff");
-    done();
+    const refused = refusalOf(context, reply, payload);
+    if (refused === undefined) done();
+    else done(refused);
   });
   app.addHook("preParsing", (request, reply, _payload, done) => {
     if (waitsForLeave(request.raw)) reply.raw.writeContinue();

@@ -25,6 +25,61 @@ export function waitsForLeave(request: IncomingMessage): boolean {
   return request.headers.expect !== undefined && request.httpVersionMinor > 0;
 }
 
+/** Pieces smaller than this are copied together; a body in chunks of one byte would else cost a hundred times its size. */
+const PIECE_BYTES = 16 * 1024;
+
+/** The pieces of a body as they come. Large ones are kept as they are, small ones gathered. */
+class Pieces {
+  readonly #whole: Buffer[] = [];
+  #small = EMPTY;
+  #smallBytes = 0;
+  #wholeBytes = 0;
+
+  get length(): number {
+    return this.#wholeBytes + this.#smallBytes;
+  }
+
+  /** Memory that is held. */
+  get bytesHeld(): number {
+    return this.#wholeBytes + this.#small.length;
+  }
+
+  add(piece: Buffer): void {
+    if (piece.length >= PIECE_BYTES) {
+      this.#close();
+      this.#keep(piece);
+      return;
+    }
+    if (this.#smallBytes + piece.length > this.#small.length) this.#makeRoom(piece.length);
+    piece.copy(this.#small, this.#smallBytes);
+    this.#smallBytes += piece.length;
+  }
+
+  joined(): Buffer {
+    this.#close();
+    return Buffer.concat(this.#whole, this.#wholeBytes);
+  }
+
+  /** Doubles up to a full piece, then begins the next one. */
+  #makeRoom(bytes: number): void {
+    if (this.#smallBytes >= PIECE_BYTES) this.#close();
+    const larger = Buffer.allocUnsafeSlow(Math.max(256, 2 * this.#smallBytes, this.#smallBytes + bytes));
+    this.#small.copy(larger, 0, 0, this.#smallBytes);
+    this.#small = larger;
+  }
+
+  #close(): void {
+    if (this.#smallBytes > 0) this.#keep(this.#small.subarray(0, this.#smallBytes));
+    this.#small = EMPTY;
+    this.#smallBytes = 0;
+  }
+
+  #keep(piece: Buffer): void {
+    this.#whole.push(piece);
+    this.#wholeBytes += piece.length;
+  }
+}
+
 export class BodyReader {
   #bytesUnderWay = 0;
 
@@ -73,20 +128,20 @@ export class BodyReader {
     taken: BodyTaken,
     refused: BodyRefused,
   ): void {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
+    const pieces = new Pieces();
+    let counted = 0;
     let over = false;
     const settle = (): void => {
       over = true;
-      this.#bytesUnderWay -= bytes;
+      this.#bytesUnderWay -= counted;
       request.off("data", take);
     };
     const take = (chunk: Buffer): void => {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      this.#bytesUnderWay += chunk.length;
+      pieces.add(chunk);
+      this.#bytesUnderWay += pieces.bytesHeld - counted;
+      counted = pieces.bytesHeld;
       const isFull = this.#bytesUnderWay > limits.httpBodyBytesUnderWayMax;
-      if (bytes <= bytesMax && !isFull) return;
+      if (pieces.length <= bytesMax && !isFull) return;
       settle();
       refused(isFull ? "overloaded" : "payload_too_large");
     };
@@ -94,7 +149,7 @@ export class BodyReader {
     request.once("end", () => {
       if (over) return;
       settle();
-      taken(Buffer.concat(chunks, bytes));
+      taken(pieces.joined());
     });
     request.once("close", () => {
       if (!over) settle();

@@ -8,6 +8,7 @@ import type { Logger } from "../../runtime/logger.js";
 import type { EdgeMetrics, Metrics } from "../../runtime/metrics.js";
 import type { CommandResult } from "../../state-machine/effects.js";
 import type { ClientView } from "../edge.js";
+import type { AnswerBudget } from "./answer-budget.js";
 import type { Cors } from "./cors.js";
 import { type Problem, sendProblem } from "./problem.js";
 
@@ -20,6 +21,8 @@ export interface HttpContext {
   readonly payloadBytesMax: number;
   readonly autoCreate: boolean;
   readonly cors: Cors;
+  /** Large answers that nobody has read yet. */
+  readonly answers: AnswerBudget;
   /** Clients of all edges. */
   readonly clients: () => readonly ClientView[];
   readonly kick: (id: string) => boolean;

@@ -5,8 +5,8 @@
 import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { EdgeMetrics } from "../../runtime/metrics.js";
 import { type Problem, problemBytes, problemOf } from "./problem.js";
+import type { HttpEdgeOptions } from "./server.js";
 
 /** Connections beyond the ceiling that are still told so; more are dropped without a word. */
 const REFUSED_AT_ONCE_MAX = 256;
@@ -16,8 +16,8 @@ export interface Doors {
   readonly connectionsOpen: number;
   /** Whether this connection came when the ceiling was reached: its first request is refused. */
   isRefused(socket: Socket): boolean;
-  /** Notes the newest request of its connection: what follows must not be taken for its answer. */
-  begun(response: ServerResponse): void;
+  /** Notes the newest request of its connection (what follows must not be taken for its answer) and gives the one before it. */
+  begun(response: ServerResponse): ServerResponse | undefined;
   /** Closes connections on which no request has come; Node does not count them as idle. */
   closeSilent(): void;
 }
@@ -44,18 +44,27 @@ function isBusy(response: ServerResponse | undefined): boolean {
 }
 
 /** Puts the doors on a server. */
-export function addDoors(server: Server, connectionsMax: number, metrics: EdgeMetrics): Doors {
+export function addDoors(
+  server: Server,
+  { connectionsMax, metrics, sockets }: Pick<HttpEdgeOptions, "connectionsMax" | "metrics" | "sockets">,
+): Doors {
   const newest = new WeakMap<Duplex, ServerResponse>();
   const refused = new WeakSet<Socket>();
   const silent = new Set<Socket>();
   let open = 0;
   server.maxConnections = connectionsMax + REFUSED_AT_ONCE_MAX;
   server.on("connection", (socket: Socket) => {
+    if (!sockets.take()) {
+      metrics.refused("too_many_connections");
+      socket.destroy();
+      return;
+    }
     open += 1;
     silent.add(socket);
     metrics.connections.inc();
     if (open > connectionsMax) refused.add(socket);
     socket.once("close", () => {
+      sockets.release();
       open -= 1;
       silent.delete(socket);
     });
@@ -77,8 +86,10 @@ export function addDoors(server: Server, connectionsMax: number, metrics: EdgeMe
     isRefused: (socket) => open > connectionsMax && refused.has(socket),
     begun: (response) => {
       const { socket } = response.req;
+      const before = newest.get(socket);
       silent.delete(socket);
       newest.set(socket, response);
+      return before;
     },
     closeSilent: () => {
       for (const socket of silent) socket.destroy();

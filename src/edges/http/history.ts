@@ -48,6 +48,8 @@ async function history(context: HttpContext, request: FastifyRequest, reply: Fas
   const afterId = query.one("after");
   const topic = requestedTopic(broker, request);
   const after = afterId === undefined ? 0 : broker.positionOf(afterId);
+  // Before it is read: pages that are read at the same time are all in memory.
+  context.answers.count(reply.raw, Math.min(topic.bytes, limits.historyBytesMax));
   const page = await broker.history(topic, after, limit);
   const answer: HistoryPage = {
     records: page.messages.map((message) => envelopeJson(message, broker.eventId(message.position))),

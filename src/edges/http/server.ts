@@ -6,11 +6,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { FatalError } from "../../errors.js";
 import { limits } from "../../limits.js";
 import type { Edge } from "../edge.js";
+import type { SocketBudget } from "../socket-budget.js";
+import { AnswerBudget } from "./answer-budget.js";
 import { buildApp } from "./app.js";
 import type { HttpContext } from "./context.js";
 import { Cors } from "./cors.js";
 import { addDoors, type Doors } from "./doors.js";
-import { problemOf, sendProblem } from "./problem.js";
+import { Pipeline } from "./pipeline.js";
+import { type Problem, problemOf, sendProblem } from "./problem.js";
 import { EventStreams } from "./streams.js";
 
 /** What the edge is given; times are milliseconds. */
@@ -22,6 +25,8 @@ export interface HttpEdgeOptions
   readonly payloadBytesMax: number;
   readonly connectionsMax: number;
   readonly autoCreate: boolean;
+  /** Sockets of all edges. */
+  readonly sockets: SocketBudget;
   /** Origins that browsers may call from; "*" for any. */
   readonly corsOrigins: readonly string[];
   /** Clients of all edges, and how to disconnect one. */
@@ -67,7 +72,7 @@ function listen(server: Server, host: string, port: number): Promise<string> {
       reject(new FatalError(isTaken ? "port_taken" : "listen_failed", text, { cause: error }));
     };
     server.once("error", failed);
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: limits.acceptBacklog }, () => {
       server.off("error", failed);
       const address = server.address();
       const bound = typeof address === "object" && address !== null ? address.port : port;
@@ -80,6 +85,7 @@ class NodeHttpEdge implements HttpEdge {
   readonly #options: HttpEdgeOptions;
   readonly #server: Server;
   readonly #doors: Doors;
+  readonly #pipeline = new Pipeline();
   readonly #streams: EventStreams;
   readonly #context: HttpContext;
   #isStopping = false;
@@ -90,9 +96,10 @@ class NodeHttpEdge implements HttpEdge {
       ...options,
       cors: new Cors(options.corsOrigins),
       isStopping: () => this.#isStopping,
+      answers: new AnswerBudget(options.clock),
     };
     this.#server = createListener(options);
-    this.#doors = addDoors(this.#server, options.connectionsMax, options.metrics);
+    this.#doors = addDoors(this.#server, options);
     this.#streams = new EventStreams(this.#context);
   }
 
@@ -103,16 +110,21 @@ class NodeHttpEdge implements HttpEdge {
   async start(): Promise<string> {
     const { cors, metrics } = this.#context;
     const route = await buildApp(this.#context, this.#streams);
-    const serve = (request: IncomingMessage, response: ServerResponse): void => {
-      this.#doors.begun(response);
-      if (this.#isStopping) response.shouldKeepAlive = false;
-      if (!this.#doors.isRefused(request.socket)) {
-        route(request, response);
-        return;
-      }
-      metrics.refused("too_many_connections");
+    const refuse = (request: IncomingMessage, response: ServerResponse, problem: Problem): void => {
+      metrics.refused(problem.code);
       response.shouldKeepAlive = false;
-      sendProblem(response, problemOf("too_many_connections"), cors.headersFor(request.headers.origin));
+      sendProblem(response, problem, cors.headersFor(request.headers.origin));
+    };
+    const serve = (request: IncomingMessage, response: ServerResponse): void => {
+      const before = this.#doors.begun(response);
+      if (this.#isStopping) response.shouldKeepAlive = false;
+      if (this.#doors.isRefused(request.socket)) {
+        refuse(request, response, problemOf("too_many_connections"));
+      } else if (response.socket !== null) {
+        route(request, response);
+      } else if (!this.#pipeline.enter(response, before, () => route(request, response))) {
+        refuse(request, response, problemOf("overloaded", "too many requests wait for their answers"));
+      }
     };
     this.#server.on("request", serve);
     // Who asks before sending a body is told to go on by what reads it, once that has looked at the rest of the head.

@@ -36,7 +36,7 @@ export interface StreamFormat {
   /** The first bytes; `startId` is where the stream begins, `null` for the earliest message that is kept. */
   opening(startId: string | null): string;
   /** Retained messages, before the stream. As events they carry no id: the reader's last id must not go back to theirs. */
-  retained(messages: readonly StoredMessage[]): SharedBytes;
+  retained(messages: readonly StoredMessage[]): EncodedBatch;
   /** `movesOn`: nothing is left between the two ids (a stream of one topic). */
   gap(after: string, resumedAt: string, movesOn: boolean): string;
   deleted(topic: string): string;

@@ -10,8 +10,13 @@ import type { EdgeMetrics } from "../../runtime/metrics.js";
 import type { FilterSet } from "../../topics/filter-set.js";
 import type { DeliveryBatch, SubscriberSink, Subscription } from "../../topics/subscriber.js";
 import type { ClientView } from "../edge.js";
+import type { RetainedQueue } from "../retained-queue.js";
 import { chunkOf, type SharedBytes } from "./chunked.js";
 import type { StreamFormat } from "./stream-formats.js";
+
+/** Retained messages looked up at a time, and how often before others get their turn. */
+const RETAINED_PAGE_MESSAGES = 256;
+const RETAINED_PAGES_PER_TURN = 16;
 
 export interface StreamOptions {
   readonly id: string;
@@ -19,12 +24,16 @@ export interface StreamOptions {
   readonly socket: Socket;
   readonly format: StreamFormat;
   readonly filters: FilterSet;
+  /** Retained messages that come first; empty when none were asked for. */
+  readonly retained: RetainedQueue;
   /** Whether the reader understands chunks (HTTP/1.1). */
   readonly chunked: boolean;
   /** Begins at the earliest message that is kept: what was trimmed before the first one is no gap. */
   readonly fromEarliest: boolean;
   readonly connectedAtMs: number;
   readonly metrics: EdgeMetrics;
+  /** Runs a task after the others have had their turn. */
+  readonly soon: (task: () => void) => void;
   readonly eventId: (position: number) => string;
   /** The stream is over, whoever ended it. Called once. */
   readonly closed: (stream: EventStream) => void;
@@ -49,11 +58,7 @@ export class EventStream implements SubscriberSink {
   }
 
   /** Sends the head and the first bytes in one write, and follows the subscription from here on. */
-  open(
-    subscription: Subscription,
-    headers: Readonly<Record<string, string>>,
-    opening: readonly SharedBytes[],
-  ): void {
+  open(subscription: Subscription, headers: Readonly<Record<string, string>>, opening: SharedBytes): void {
     const { response } = this.#options;
     this.#subscription = subscription;
     this.#socket.on("drain", this.#drained);
@@ -61,12 +66,14 @@ export class EventStream implements SubscriberSink {
     this.#socket.cork();
     response.writeHead(200, headers);
     response.flushHeaders();
-    for (const bytes of opening) this.#write(bytes);
+    this.#write(opening);
+    this.#sendRetained();
     this.#socket.uncork();
   }
 
   deliver(batch: DeliveryBatch): number {
-    const { format, metrics } = this.#options;
+    const { format, metrics, retained } = this.#options;
+    if (!retained.isEmpty) return batch.after;
     const encoded = batch.encodedBy(format.encoder);
     this.#hasBegun = true;
     if (encoded.messages > 0) {
@@ -78,7 +85,7 @@ export class EventStream implements SubscriberSink {
   }
 
   isWritable(): boolean {
-    return this.#socket.writableLength < limits.subscriberBufferBytesMax;
+    return this.#options.retained.isEmpty && this.#hasRoom();
   }
 
   gap(after: number, resumedAt: number): void {
@@ -149,12 +156,33 @@ export class EventStream implements SubscriberSink {
   }
 
   readonly #drained = (): void => {
-    if (!this.#over) this.#subscription?.resume();
+    this.#sendRetained();
+    if (!this.#over && this.#options.retained.isEmpty) this.#subscription?.resume();
   };
+
+  #hasRoom(): boolean {
+    return this.#socket.writableLength < limits.subscriberBufferBytesMax;
+  }
+
+  /** Page by page as the reader takes them; live ones wait behind the cursor. */
+  #sendRetained(): void {
+    const { filters, format, metrics, retained, soon } = this.#options;
+    for (let page = 0; !retained.isEmpty && !this.#over && this.#hasRoom(); page += 1) {
+      if (page === RETAINED_PAGES_PER_TURN) {
+        soon(this.#drained);
+        return;
+      }
+      const encoded = format.retained(retained.next(RETAINED_PAGE_MESSAGES, filters));
+      this.#write(encoded);
+      metrics.messagesOut.inc(encoded.messages);
+      metrics.bytesOut.inc(encoded.bare.length);
+    }
+  }
 
   #finish(): void {
     this.#over = true;
     this.#socket.off("drain", this.#drained);
+    this.#options.retained.clear();
     this.#subscription?.close();
     this.#subscription = null;
     this.#options.closed(this);

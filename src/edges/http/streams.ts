@@ -4,6 +4,7 @@ import { limits } from "../../limits.js";
 import type { Cancel } from "../../runtime/clock.js";
 import type { FilterSet } from "../../topics/filter-set.js";
 import type { ClientView } from "../edge.js";
+import { RetainedQueue } from "../retained-queue.js";
 import { chunkOf } from "./chunked.js";
 import type { HttpContext } from "./context.js";
 import { EventStream } from "./stream.js";
@@ -57,15 +58,19 @@ export class EventStreams {
     const { filters, format, start } = plan;
     const id = `sse-${this.#nextId}`;
     this.#nextId += 1;
+    const retained = new RetainedQueue(broker);
+    if (plan.retained) retained.add(filters.filters, broker.head);
     const stream = new EventStream({
       id,
       response,
       socket,
       format,
       filters,
+      retained,
       chunked: request.httpVersionMinor > 0,
       fromEarliest: start === "earliest",
       connectedAtMs: clock.nowMs(),
+      soon: (task) => void clock.soon(task),
       metrics,
       eventId: (position) => broker.eventId(position),
       closed: () => this.#open.delete(id),
@@ -73,11 +78,13 @@ export class EventStreams {
     });
     const after = start === "live" ? null : start === "earliest" ? 0 : start;
     const startId = start === "earliest" ? null : broker.eventId(after ?? broker.head);
-    const opening = [chunkOf(format.opening(startId))];
-    if (plan.retained) opening.push(format.retained(broker.retained(filters)));
     const subscription = broker.subscribe({ filters, sink: stream, after });
     this.#open.set(id, stream);
-    stream.open(subscription, { ...extraHeaders, ...streamHeaders(format) }, opening);
+    stream.open(
+      subscription,
+      { ...extraHeaders, ...streamHeaders(format) },
+      chunkOf(format.opening(startId)),
+    );
   }
 
   clients(): readonly ClientView[] {

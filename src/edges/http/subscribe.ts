@@ -3,7 +3,7 @@
  * makes, and opens the stream. The cursor, from the strongest: the `Last-Event-ID` header (a browser reconnects with it while its
  * URL still holds the first one), `?lastEventId=` (polyfills), `?from=`.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { JangadaError } from "../../errors.js";
 import { limits } from "../../limits.js";
@@ -107,12 +107,6 @@ async function ensureTopics(context: HttpContext, filters: FilterSet): Promise<v
   }
 }
 
-/** A pipelined request's response has no socket before those in front of it are out. */
-function itsTurn(response: ServerResponse): Promise<void> | undefined {
-  if (response.socket !== null) return undefined;
-  return new Promise((resolve) => response.once("socket", () => resolve()));
-}
-
 function assertReady({ broker }: HttpContext): void {
   const readiness = broker.readiness();
   if (!readiness.ready) throw new JangadaError("not_ready", readiness.reason);
@@ -130,7 +124,6 @@ export function addStreamRoutes(app: FastifyInstance, context: HttpContext, stre
     const plan = streamPlanOf(context, formats, request.raw, single);
     if (request.method === "HEAD") return reply.headers(streamHeaders(plan.format)).send();
     await ensureTopics(context, plan.filters);
-    await itsTurn(reply.raw);
     // Nothing of the reply has been sent: a failure up to here is a problem, and one from here on as well.
     streams.open(request.raw, reply.raw, plan, context.cors.headersFor(request.headers.origin));
     return reply.hijack();

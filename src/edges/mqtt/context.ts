@@ -4,6 +4,7 @@ import type { Clock } from "../../runtime/clock.js";
 import type { Logger } from "../../runtime/logger.js";
 import type { EdgeMetrics } from "../../runtime/metrics.js";
 import type { Random } from "../../runtime/random.js";
+import type { SocketBudget } from "../socket-budget.js";
 import type { ClientRegistry } from "./client-registry.js";
 import type { PublishEncoder } from "./encode-publish.js";
 import type { Flusher } from "./flusher.js";
@@ -25,6 +26,8 @@ export interface MqttEdgeOptions {
   readonly connectionsMax: number;
   /** Whether publishing or subscribing to a missing topic makes it. */
   readonly autoCreate: boolean;
+  /** Sockets of all edges. */
+  readonly sockets: SocketBudget;
 }
 
 export interface EdgeContext extends MqttEdgeOptions {

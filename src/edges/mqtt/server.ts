@@ -18,8 +18,6 @@ export type { MqttEdgeOptions } from "./context.js";
 
 /** Finds peers that vanished without a word and asked for no keep-alive. */
 const TCP_KEEP_ALIVE_MS = 60_000;
-/** Connections that the operating system may queue while the event loop is busy. */
-const ACCEPT_BACKLOG = 1_024;
 
 /** Builds the edge; nothing listens before `start`. */
 export function createMqttEdge(options: MqttEdgeOptions): Edge {
@@ -54,7 +52,7 @@ class MqttEdge implements Edge {
     const { host, port, logger } = this.#context;
     return new Promise((resolve, reject) => {
       this.#server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
-      this.#server.listen({ host, port, backlog: ACCEPT_BACKLOG }, () => {
+      this.#server.listen({ host, port, backlog: limits.acceptBacklog }, () => {
         this.#isAccepting = true;
         this.#server.removeAllListeners("error");
         this.#server.on("error", (error) => logger.error({ err: error }, "the MQTT listener failed"));
@@ -90,8 +88,9 @@ class MqttEdge implements Edge {
   }
 
   #accept(socket: Socket): void {
-    const { metrics, connectionsMax } = this.#context;
-    if (!this.#isAccepting || this.#connections.size >= connectionsMax + limits.handshakesMax) {
+    const { metrics, connectionsMax, sockets } = this.#context;
+    const isFull = this.#connections.size >= connectionsMax + limits.handshakesMax;
+    if (!this.#isAccepting || isFull || !sockets.take()) {
       metrics.refused("too_many_connections");
       socket.destroy();
       return;
@@ -100,6 +99,7 @@ class MqttEdge implements Edge {
     const connection = new Connection(this.#context, socket);
     this.#connections.add(connection);
     socket.once("close", () => {
+      sockets.release();
       this.#connections.delete(connection);
       if (this.#connections.size === 0) this.#onAllClosed?.();
     });

@@ -5,10 +5,10 @@
 import { limits } from "../../limits.js";
 import type { Filter, FilterSet } from "../../topics/filter-set.js";
 import type { DeliveryBatch, SubscriberSink } from "../../topics/subscriber.js";
+import { RetainedQueue } from "../retained-queue.js";
 import type { EdgeContext } from "./context.js";
 import { type EncodedPublishes, headWithin, packetsIn } from "./encode-publish.js";
 import type { Inflight } from "./inflight.js";
-import { RetainedQueue } from "./retained-queue.js";
 
 /** Where the bytes go. */
 export interface Outlet {

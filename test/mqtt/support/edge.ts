@@ -2,6 +2,7 @@
 
 import type { Edge } from "../../../src/edges/edge.js";
 import { createMqttEdge, type MqttEdgeOptions } from "../../../src/edges/mqtt/server.js";
+import { SocketBudget } from "../../../src/edges/socket-budget.js";
 import { systemClock } from "../../../src/runtime/clock.js";
 import { silentLogger } from "../../../src/runtime/logger.js";
 import type { EdgeMetrics } from "../../../src/runtime/metrics.js";
@@ -61,6 +62,7 @@ export async function startEdge(
     payloadBytesMax: 1024 * 1024,
     connectionsMax: 1_000,
     autoCreate: true,
+    sockets: new SocketBudget(Number.POSITIVE_INFINITY),
     ...overrides,
     broker,
   });

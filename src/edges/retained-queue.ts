@@ -1,12 +1,12 @@
 /**
- * Retained messages that a client has still to be sent after SUBSCRIBE (MQTT-3.3.1-6). It keeps topic names, not messages: each is looked
+ * Retained messages that a client has still to be sent: after SUBSCRIBE (MQTT-3.3.1-6), before an SSE stream that asks for them. It keeps topic names, not messages: each is looked
  * up when its turn comes, so that a slow client holds no payloads, and a deleted message does not come back.
  */
-import type { Broker } from "../../broker.js";
-import { limits } from "../../limits.js";
-import type { StoredMessage } from "../../state-machine/effects.js";
-import { type Filter, FilterSet } from "../../topics/filter-set.js";
-import { isWildcard } from "../../topics/topic-name.js";
+import type { Broker } from "../broker.js";
+import { limits } from "../limits.js";
+import type { StoredMessage } from "../state-machine/effects.js";
+import { type Filter, FilterSet } from "../topics/filter-set.js";
+import { isWildcard } from "../topics/topic-name.js";
 
 /** The topics that matched the filters of one chunk's SUBSCRIBEs. */
 interface Matched {
