@@ -21,7 +21,9 @@ export class Options {
     try {
       this.#values = parseArgs({ options, strict: true }).values as Record<string, OptionValue | undefined>;
     } catch (error) {
-      refuse(error instanceof Error ? error.message : String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      const known = Object.keys(options).map((name) => `--${name}`);
+      refuse(`${reason}; the options are ${known.join(", ")}`);
     }
   }
 
