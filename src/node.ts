@@ -156,7 +156,10 @@ function socketBudget(config: ServeConfig, logger: Logger): SocketBudget {
   const filesMax = openFilesMax();
   const socketsMax = socketsWithin(filesMax, config);
   if (socketsMax < config.connectionsMax) {
-    logger.warn({ filesMax, socketsMax }, "the limit of open files (ulimit -n) allows no more connections");
+    logger.warn(
+      { filesMax, socketsMax },
+      "fewer connections than --max-connections: the limit of open files (ulimit -n) leaves room for socketsMax",
+    );
   }
   return new SocketBudget(socketsMax);
 }

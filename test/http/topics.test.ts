@@ -186,6 +186,22 @@ describe("what is not there", () => {
     await expectProblem(response, 405, "method_not_allowed");
   });
 
+  it.each([
+    ["QUERY", "/topics/a", null, {}],
+    ["PUT", "/topics", "x", { "content-type": "garbage" }],
+    ["POST", "/metrics", "x", { "content-type": "/" }],
+  ])("%s %s is 405 before anything else is wrong with it", async (method, path, body, headers) => {
+    const response = await fetch(`${host.url}${path}`, { method, body, headers });
+    expect(response.headers.get("allow")).toContain("OPTIONS");
+    await expectProblem(response, 405, "method_not_allowed");
+  });
+
+  it("what is wrong with a body does not hide that there is nothing at the path", async () => {
+    const headers = { "content-type": "garbage" };
+    const response = await fetch(`${host.url}/nowhere`, { method: "POST", body: "x", headers });
+    await expectProblem(response, 404, "not_found");
+  });
+
   it("OPTIONS tells the methods, HEAD the head", async () => {
     const options = await call("OPTIONS", "/topics/a");
     expect([options.status, options.headers.get("allow")]).toEqual([

@@ -124,7 +124,12 @@ function addManners(app: FastifyInstance, context: HttpContext): void {
     if (waitsForLeave(request.raw)) reply.raw.writeContinue();
     done();
   });
-  app.setErrorHandler((error, request, reply) => replyWith(context, error, request, reply));
+  // What is wrong with the body of a request that goes nowhere is not its first trouble.
+  app.setErrorHandler((error, request, reply) =>
+    request.is404
+      ? answerUnrouted(context, routes, request, reply)
+      : replyWith(context, error, request, reply),
+  );
   app.setNotFoundHandler((request, reply) => answerUnrouted(context, routes, request, reply));
 }
 

@@ -67,8 +67,8 @@ function listen(server: Server, host: string, port: number): Promise<string> {
     const failed = (error: NodeJS.ErrnoException): void => {
       const isTaken = error.code === "EADDRINUSE";
       const text = isTaken
-        ? `HTTP port ${port} on ${host} is taken; use --http-port`
-        : `cannot listen for HTTP on ${host}:${port}: ${error.message}`;
+        ? `HTTP port ${port} on ${host} is taken: end the other process or choose another port with --http-port`
+        : `HTTP cannot listen on ${host}:${port}: ${error.message}; look at --host and --http-port`;
       reject(new FatalError(isTaken ? "port_taken" : "listen_failed", text, { cause: error }));
     };
     server.once("error", failed);
