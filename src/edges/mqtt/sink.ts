@@ -34,7 +34,7 @@ export interface ClientSinkOptions {
 
 /** Retained messages looked up at a time, and how often before others get their turn. */
 const RETAINED_PAGE_MESSAGES = 256;
-const RETAINED_PAGES_PER_TURN = 16;
+const RETAINED_PAGES_PER_TURN = 4;
 
 export class ClientSink implements SubscriberSink {
   readonly #options: ClientSinkOptions;
@@ -134,7 +134,8 @@ export class ClientSink implements SubscriberSink {
     const { context, inflight } = this.#options;
     for (let page = 0; !this.#retained.isEmpty && this.#filters !== null && this.#hasRoom(); page += 1) {
       if (page === RETAINED_PAGES_PER_TURN) {
-        context.clock.soon(() => this.pump());
+        // In its turn among all that do so: with a thousand filters a page takes milliseconds.
+        context.clock.soon(() => context.turnBudget.run(() => this.pump()));
         return;
       }
       // Never more than the window takes, so that a page always goes out whole.
