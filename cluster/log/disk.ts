@@ -41,6 +41,8 @@ export interface Disk {
   syncDirectory(path: string): Promise<void>;
   /** The same text for two paths if and only if they name the same file. */
   identity(path: string): Promise<string>;
+  /** Resolves after about `ms` milliseconds in which background work leaves the disk to others. */
+  idle(ms: number): Promise<void>;
   /** Two random 32-bit numbers that no file of this disk was salted with before. */
   salt(): readonly [number, number];
 }

@@ -117,6 +117,7 @@ export const nodeDisk: Disk = {
     const { dev, ino } = await fs.promises.stat(path, { bigint: true });
     return `${dev}:${ino}`;
   },
+  idle: (ms) => new Promise((resolveCall) => setTimeout(resolveCall, ms)),
   salt() {
     const bytes = randomBytes(8);
     return [bytes.readUInt32LE(0), bytes.readUInt32LE(4)];

@@ -16,6 +16,8 @@ const EXTENT_BYTES = 4 * 1024 * 1024;
 /** The first segment of a new log: a start should not wait, and most logs of a test stay smaller. */
 const FIRST_EXTENT_BYTES = 1024 * 1024;
 const PAGE_BYTES = 4096;
+/** Between two MiB of a spare that is filled in the background: appends have the disk for most of the time. */
+const REST_MS = 10;
 
 /** True for a name of this pool, finished or not. */
 export function isSpareName(name: string): boolean {
@@ -29,6 +31,8 @@ export class SegmentPool {
   #spares: SpareFile[] = [];
   #serial = 0;
   #filling: Promise<void> | null = null;
+  /** A segment had to be made on the spot: the spare is filled without rests. */
+  #isLate = false;
   #stopped = false;
 
   constructor(disk: Disk, directory: string, segmentBytes: number) {
@@ -58,6 +62,7 @@ export class SegmentPool {
       this.#spares.shift();
       return spare;
     }
+    this.#isLate = !first;
     const extent = Math.min(this.#segmentBytes, first ? FIRST_EXTENT_BYTES : EXTENT_BYTES);
     const capacity = bytes <= extent ? extent : roundUp(Math.max(bytes, extent), PAGE_BYTES);
     return { path: await this.#fill(capacity, false), capacity, recycled: false };
@@ -96,6 +101,7 @@ export class SegmentPool {
       const path = this.#nextPath("free");
       await this.#disk.rename(filled, path);
       this.#spares.push({ path, capacity: this.#segmentBytes, recycled: false });
+      this.#isLate = false;
     } catch {
       // Told when the next segment cannot be made either; until then nothing is lost.
     }
@@ -108,6 +114,7 @@ export class SegmentPool {
     try {
       await zeroFill(file, 0, capacity, async () => {
         if (gently) await file.sync();
+        if (gently && !this.#isLate && !this.#stopped) await this.#disk.idle(REST_MS);
         return !(gently && this.#stopped);
       });
       await file.sync();

@@ -216,6 +216,10 @@ export class SimulatedDisk implements Disk {
     return String(this.#file(path).id);
   }
 
+  async idle(): Promise<void> {
+    // No time passes here.
+  }
+
   salt(): readonly [number, number] {
     return [Math.floor(this.#random() * 2 ** 32), Math.floor(this.#random() * 2 ** 32)];
   }
