@@ -58,7 +58,9 @@ async function claim(path: string, nodeId: string): Promise<void> {
     throw new FatalError("directory_unusable", `cannot read ${path}: ${reasonOf(error)}`, { cause: error });
   });
   if (text === null) {
-    await writeDurably(path, `${JSON.stringify({ version: FORMAT_VERSION, nodeId })}\n`);
+    await writeDurably(path, `${JSON.stringify({ version: FORMAT_VERSION, nodeId })}\n`).catch((error) => {
+      throw unwritable(path, error);
+    });
     return;
   }
   const identity = parseIdentity(path, text);
@@ -74,6 +76,12 @@ async function claim(path: string, nodeId: string): Promise<void> {
       `the data directory belongs to node ${identity.nodeId}; start with --node-id ${identity.nodeId} or another --data-dir`,
     );
   }
+}
+
+function unwritable(path: string, error: NodeJS.ErrnoException): FatalError {
+  const isFull = error.code === "ENOSPC" || error.code === "EDQUOT";
+  const code = isFull ? "disk_full" : "directory_unusable";
+  return new FatalError(code, `cannot write ${path}: ${reasonOf(error)}`, { cause: error });
 }
 
 function parseIdentity(path: string, text: string): { readonly version: number; readonly nodeId: string } {
