@@ -100,7 +100,8 @@ describe("on one connection", () => {
   it("more than may wait are refused, and the connection ends behind the answers", async () => {
     const open = heldHistory();
     const raw = await RawConnection.open(host.port);
-    raw.send(HISTORY.repeat(limits.httpPipelinedMax + 500));
+    // More than one read takes in: a socket that is closed with the rest unread is reset, and answers on their way are lost.
+    raw.send(HISTORY.repeat(limits.httpPipelinedMax + 3_000));
     await isRead();
     open();
     const answers = statuses(await raw.closed());

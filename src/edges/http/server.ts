@@ -12,6 +12,7 @@ import { buildApp } from "./app.js";
 import type { HttpContext } from "./context.js";
 import { Cors } from "./cors.js";
 import { addDoors, type Doors } from "./doors.js";
+import { refuseWaiting } from "./linger.js";
 import { Pipeline } from "./pipeline.js";
 import { type Problem, problemOf, sendProblem } from "./problem.js";
 import { EventStreams } from "./streams.js";
@@ -43,6 +44,7 @@ export interface HttpEdge extends Edge {
   readonly connectionsOpen: number;
 }
 
+const TOO_MANY_WAIT = problemOf("overloaded", "too many requests wait for their answers");
 const REQUEST_TIMEOUT_FACTOR = 6;
 /** Longer than the idle time of common proxies, so that it is they who close. */
 const KEEP_ALIVE_MS = 65_000;
@@ -108,7 +110,7 @@ class NodeHttpEdge implements HttpEdge {
   }
 
   async start(): Promise<string> {
-    const { cors, metrics } = this.#context;
+    const { clock, cors, metrics } = this.#context;
     const route = await buildApp(this.#context, this.#streams);
     const refuse = (request: IncomingMessage, response: ServerResponse, problem: Problem): void => {
       metrics.refused(problem.code);
@@ -123,7 +125,8 @@ class NodeHttpEdge implements HttpEdge {
       } else if (response.socket !== null) {
         route(request, response);
       } else if (!this.#pipeline.enter(response, before, () => route(request, response))) {
-        refuse(request, response, problemOf("overloaded", "too many requests wait for their answers"));
+        metrics.refused("overloaded");
+        refuseWaiting(clock, response, TOO_MANY_WAIT, cors.headersFor(request.headers.origin));
       }
     };
     this.#server.on("request", serve);
