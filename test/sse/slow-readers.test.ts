@@ -118,7 +118,7 @@ describe("a reader that does not read retained messages", () => {
     await retain("kept/78", "", 0);
     await retain("kept/79", "second 79 ", 100);
     raw.socket.resume();
-    const text = await raw.until((received) => received.includes("second 79 "));
+    const text = await raw.untilLast("second 79 ");
     const seen = [...text.matchAll(/"payload":"(\w+ \d+) x/g)].map(([, words]) => words);
     const before = Array.from({ length: 68 }, (_, i) => `first ${i + 10}`);
     expect(seen).toEqual([...before, "second 79"]);

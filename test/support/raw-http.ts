@@ -60,6 +60,15 @@ export class RawConnection {
     return this.text;
   }
 
+  /** Waits until the last two chunks hold a word; many megabytes before it are not looked through for each chunk, as `until` does. */
+  async untilLast(word: string): Promise<string> {
+    while (!Buffer.concat(this.#chunks.slice(-2)).includes(word)) {
+      if (this.#isClosed) throw new Error(`closed after ${this.#length} bytes, without ${word}`);
+      await this.#change();
+    }
+    return this.text;
+  }
+
   /** Waits for so many bytes. */
   async untilLength(bytes: number): Promise<void> {
     while (this.#length < bytes && !this.#isClosed) await this.#change();
