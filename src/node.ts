@@ -151,12 +151,13 @@ async function startInDirectory(
   }
 }
 
-/** Says so when the system allows fewer sockets than the configuration. */
+/** Says so when the system allows fewer sockets than the configuration: a warning only where somebody asked for that many. */
 function socketBudget(config: ServeConfig, logger: Logger): SocketBudget {
   const filesMax = openFilesMax();
   const socketsMax = socketsWithin(filesMax, config);
   if (socketsMax < config.connectionsMax) {
-    logger.warn(
+    const isDefault = config.connectionsMax === limits.connectionsMax;
+    logger[isDefault ? "info" : "warn"](
       { filesMax, socketsMax },
       "fewer connections than --max-connections: the limit of open files (ulimit -n) leaves room for socketsMax",
     );
