@@ -12,20 +12,31 @@ const FREE_BYTES_MIN = 192 * 1024 * 1024;
 const FREE_BYTES_ENOUGH = 256 * 1024 * 1024;
 const PERIOD_MS = 500;
 
+/** Room on a disk, in bytes. */
+export interface DiskSpace {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
+/** What the system says of the disk that a path is on; `null` when it does not say. */
+async function diskSpace(path: string): Promise<DiskSpace | null> {
+  const stats = await statfs(path).catch(() => null);
+  return stats === null
+    ? null
+    : { freeBytes: stats.bavail * stats.bsize, totalBytes: stats.blocks * stats.bsize };
+}
+
 export class DiskWatch {
   readonly #path: string;
   readonly #logger: Logger;
-  readonly #freeBytesMin: number;
-  readonly #freeBytesEnough: number;
+  readonly #measure: (path: string) => Promise<DiskSpace | null>;
   #full = false;
   #cancel: Cancel = () => undefined;
 
-  /** On a small disk the bounds shrink to a tenth and an eighth of the whole. */
-  constructor(path: string, logger: Logger, bounds = { min: FREE_BYTES_MIN, enough: FREE_BYTES_ENOUGH }) {
+  constructor(path: string, logger: Logger, measure = diskSpace) {
     this.#path = path;
     this.#logger = logger;
-    this.#freeBytesMin = bounds.min;
-    this.#freeBytesEnough = bounds.enough;
+    this.#measure = measure;
   }
 
   /** Whether writes are to be refused. */
@@ -44,12 +55,12 @@ export class DiskWatch {
   }
 
   async #look(): Promise<void> {
-    const stats = await statfs(this.#path).catch(() => null);
-    if (stats === null) return;
-    const freeBytes = stats.bavail * stats.bsize;
-    const totalBytes = stats.blocks * stats.bsize;
-    const min = Math.min(this.#freeBytesMin, totalBytes / 10);
-    const enough = Math.min(this.#freeBytesEnough, totalBytes / 8);
+    const space = await this.#measure(this.#path);
+    if (space === null) return;
+    const { freeBytes, totalBytes } = space;
+    // On a small disk the bounds shrink with it.
+    const min = Math.min(FREE_BYTES_MIN, totalBytes / 10);
+    const enough = Math.min(FREE_BYTES_ENOUGH, totalBytes / 8);
     if (!this.#full && freeBytes < min) {
       this.#full = true;
       this.#logger.error(
