@@ -110,7 +110,7 @@ export class RaftNode {
         `the state holds entry ${applied} but the log ends at ${log.lastIndex()}: the log lost its end (restore a backup, or remove this node's data and let it rejoin)`,
       );
     }
-    this.#replayMembership(base.index, applied);
+    this.#adoptSnapshotMembership(base.index, applied);
     this.#hardState = { ...recovered.hardState, commit: Math.max(recovered.hardState.commit, applied) };
     this.#core = this.#createCore(applied);
     const newest = snapshots.latest();
@@ -190,8 +190,8 @@ export class RaftNode {
     );
   }
 
-  /** The membership as of `applied`: the base's, changed by what the log holds up to there. */
-  #replayMembership(base: LogIndex, applied: LogIndex): void {
+  /** Where the newest snapshot stands between the log's base and what is applied, its membership is the later one. */
+  #adoptSnapshotMembership(base: LogIndex, applied: LogIndex): void {
     const newest = this.#options.snapshots.latest();
     if (newest !== null && newest.meta.index > base && newest.meta.index <= applied) {
       this.#membership.reset(newest.meta.index, newest.meta.confState);

@@ -70,6 +70,11 @@ export class FatalError extends Error {
   }
 }
 
+/** What was thrown, as an error: an error as it is, anything else as the text of one. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
 /**
  * Stays on in production: a broken rule stops the node rather than let it lie.
  * Throws `FatalError` with code `invariant`.

@@ -3,7 +3,7 @@
  * callers when this node has applied it. While one batch is being written to disk the next one fills (group commit), so
  * that a batch is as large as the load makes it.
  */
-import { ERROR_CODES, type ErrorCode } from "../errors.js";
+import { assertInvariant, ERROR_CODES, type ErrorCode } from "../errors.js";
 import type { Cancel, Clock } from "../runtime/clock.js";
 import type { Timing } from "../runtime/metrics.js";
 import type { Applied, CommandResult } from "../state-machine/effects.js";
@@ -110,11 +110,10 @@ export class Submitter {
     if (applied.origin !== this.#options.origin || applied.incarnation !== this.#incarnation) return;
     if (applied.outcome !== "applied") return;
     const batch = this.#inFlight.shift();
-    if (batch === undefined || batch.sequence !== applied.sequence) {
-      throw new Error(
-        `batch ${applied.sequence} was applied out of turn (${batch?.sequence ?? "none"} was next)`,
-      );
-    }
+    assertInvariant(
+      batch?.sequence === applied.sequence,
+      `batch ${applied.sequence} was applied out of turn (${batch?.sequence ?? "none"} was next)`,
+    );
     this.#pendingBytes -= batch.bytes;
     this.#pendingCommands -= batch.waiting.length;
     this.#options.publishSeconds.observe((this.#options.clock.monotonicMs() - batch.begunMs) / 1000);

@@ -1,4 +1,5 @@
 /** What a replica does by the clock: checkpoints, and retention by age and bytes. One round at a time of each. */
+import { asError } from "../errors.js";
 import type { Cancel, Clock } from "../runtime/clock.js";
 import type { MessageStore } from "../store/message-store.js";
 import type { Replica } from "./replica.js";
@@ -46,9 +47,7 @@ export class Housekeeping {
       if (busy) return;
       busy = true;
       const done = round()
-        .catch((error: unknown) =>
-          this.#options.onFailed(error instanceof Error ? error : new Error(String(error))),
-        )
+        .catch((error: unknown) => this.#options.onFailed(asError(error)))
         .finally(() => {
           busy = false;
         });

@@ -7,7 +7,7 @@ import { ClusterError } from "../../cluster/errors.js";
 import type { SnapshotSource } from "../../cluster/log/snapshot-store.js";
 import type { CommittedEntry, PinnedState, StateMachine } from "../../cluster/state-machine.js";
 import { decodeEnvelope } from "../commands/codec.js";
-import { assertInvariant } from "../errors.js";
+import { asError, assertInvariant } from "../errors.js";
 import type { Applied, Effect } from "../state-machine/effects.js";
 import { Machine } from "../state-machine/machine.js";
 import type { MessageStore, StoreMark } from "../store/message-store.js";
@@ -184,7 +184,7 @@ export class Replica implements StateMachine {
     try {
       await this.#writeCheckpoint();
     } catch (error) {
-      this.#broken = error instanceof Error ? error : new Error(String(error));
+      this.#broken = asError(error);
       this.#options.onBroken(this.#broken);
       throw this.#broken;
     }

@@ -3,7 +3,7 @@
  * All asynchronous; errors are Node's own and are given a code by `diskError`.
  */
 import fs from "node:fs";
-import { FatalError } from "../errors.js";
+import { asError, FatalError } from "../errors.js";
 
 /** An open file. Reads and writes are positional and complete: no short write is ever reported as a success. */
 export interface DiskFile {
@@ -42,7 +42,7 @@ const FLAGS: Record<OpenMode, string> = { read: "r", change: "r+", create: "w+" 
 /** Gives an error of the disk its stable code: `disk_full` or `disk_failed`. A `FatalError` stays what it is. */
 export function diskError(error: unknown, doing: string): FatalError {
   if (error instanceof FatalError) return error;
-  const cause = error instanceof Error ? error : new Error(String(error));
+  const cause = asError(error);
   const systemCode = "code" in cause ? String(cause.code) : "";
   if (systemCode === "ENOSPC" || systemCode === "EDQUOT") {
     return new FatalError("disk_full", `the disk is full while ${doing}: make room and start again`, {

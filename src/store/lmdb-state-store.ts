@@ -23,7 +23,7 @@ import { mkdir, statfs } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { open, type RangeOptions, type RootDatabase, type Transaction } from "lmdb";
-import { assertInvariant, FatalError, JangadaError } from "../errors.js";
+import { asError, assertInvariant, FatalError, JangadaError } from "../errors.js";
 import { checkLmdbFile } from "./lmdb-file.js";
 import { corrupt } from "./segment-format.js";
 import { checkChanges, firstChunk } from "./state-entries.js";
@@ -237,7 +237,7 @@ async function reasonOf(error: unknown): Promise<unknown> {
 /** LMDB gives EIO when a write comes out short, which it does on a full disk: the free space tells which it was. */
 async function failure(error: unknown, what: string, path: string): Promise<FatalError> {
   if (error instanceof FatalError) return error;
-  const cause = error instanceof Error ? error : new Error(String(error));
+  const cause = asError(error);
   const text = `${what} ${path}: ${cause.message}`;
   const space = await statfs(path).catch(() => null);
   if (space !== null && space.bavail * space.bsize < FREE_BYTES_MIN) {

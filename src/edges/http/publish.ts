@@ -109,7 +109,10 @@ export class PublishRoute {
     try {
       const { target, isBatch, response } = exchange;
       const messages = isBatch ? this.#lines(target, body) : [this.#message(target, body, contentType)];
-      const payloadBytes = messages.reduce((bytes, { payload }) => bytes + payload.length, 0);
+      // A batch's line ends are no payload; a single body is all payload, and not worth a walk.
+      const payloadBytes = isBatch
+        ? messages.reduce((bytes, { payload }) => bytes + payload.length, 0)
+        : body.length;
       const command: PublishCommand = {
         kind: "publish",
         topic: target.name,

@@ -2,6 +2,7 @@
  * Decodes the packets that are not hot (CONNECT, SUBSCRIBE, UNSUBSCRIBE) with the codec library: one whole packet at a time by a
  * parser of its own, so that nothing of one packet or connection can colour the next.
  */
+
 import {
   parser as createParser,
   type IConnectPacket,
@@ -9,6 +10,7 @@ import {
   type IUnsubscribePacket,
   type Packet,
 } from "mqtt-packet";
+import { asError } from "../../errors.js";
 import { limits } from "../../limits.js";
 import { uint16At } from "./bytes.js";
 import { LEVEL_3_1_1, PacketType } from "./protocol.js";
@@ -87,7 +89,7 @@ function decode(first: number, bytes: Buffer, start: number, end: number): Packe
     decoded.packet = packet;
   });
   parser.on("error", (error) => {
-    decoded.error = error instanceof Error ? error : new Error(String(error));
+    decoded.error = asError(error);
   });
   const length = end - start;
   const header = [first];
