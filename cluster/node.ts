@@ -119,6 +119,8 @@ export class RaftNode {
     const target = this.#hardState.commit;
     while (this.#core.status().applied < target) await this.#round(this.#core.ready());
     this.#listen(this.#core);
+    const { voters, learners } = this.#membership.current;
+    this.#options.transport.setPeers(new Map([...voters, ...learners].map((id) => [id, ""])));
     await this.#options.transport.start();
     if (this.#membership.isOnlyVoter(this.#options.id)) this.#core.campaign();
     this.#stopTicks = ticker.every(limits.tickMs, () => this.#guard(() => this.#core?.tick()));
@@ -215,8 +217,9 @@ export class RaftNode {
   /** A snapshot's offer waits until no Ready is pending (engine rule 2); everything else is stepped as it comes. */
   #listen(core: RaftCore): void {
     const { transport, group } = this.#options;
-    transport.onFrame(({ group: of, message }) => {
-      if (of !== group) return;
+    transport.onFrame((_from, frame) => {
+      if (frame.kind !== "raft" || frame.group !== group) return;
+      const { message } = frame;
       if (message.snapshot !== null) this.#guard(() => this.#heldOffers.push(message));
       else this.#guard(() => core.step(message));
     });
@@ -272,7 +275,7 @@ export class RaftNode {
     await this.#persist(ready);
     this.#crashPoint("persisted");
     for (const message of ready.messages)
-      this.#options.transport.send({ group: this.#options.group, message });
+      this.#options.transport.send(message.to, { kind: "raft", group: this.#options.group, message });
     this.#crashPoint("sent");
     if (ready.snapshot !== null) await this.#install(ready.snapshot.index);
     this.#apply(ready.committed);

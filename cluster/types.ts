@@ -34,6 +34,25 @@ export interface HardState {
   readonly commit: LogIndex;
 }
 
+/** What is known of a member besides its vote. */
+export interface Member {
+  /** Where peers dial it, `host:port`; "" for one that was never told (a group of one without a peer port). */
+  readonly peer: string;
+  /** Drawn at the creation of its data directory: the same id with another tag has lost its disk. "" until it was met. */
+  readonly tag: string;
+  /** A learner that wants a vote gets it when it has caught up. */
+  readonly wantsVote: boolean;
+}
+
+/** Who is who in the group: travels with the membership, through log, snapshots and markers. */
+export interface Roster {
+  /** The same for all members; a stranger of another cluster is told apart by it. */
+  readonly clusterId: string;
+  readonly members: Readonly<Record<NodeId, Member>>;
+  /** Ids that were removed: never used again. */
+  readonly removed: readonly NodeId[];
+}
+
 /** The membership as of some index (joint consensus: the outgoing half is empty outside a change). */
 export interface ConfState {
   readonly voters: readonly NodeId[];
@@ -41,6 +60,8 @@ export interface ConfState {
   readonly votersOutgoing: readonly NodeId[];
   readonly learnersNext: readonly NodeId[];
   readonly autoLeave: boolean;
+  /** Missing in what was written before there were peers, and then empty. */
+  readonly roster?: Roster;
 }
 
 /** Where a snapshot stands: the last entry it covers, that entry's term, and the membership as of it. */
@@ -59,6 +80,16 @@ export const EMPTY_CONF_STATE: ConfState = Object.freeze({
   learnersNext: [],
   autoLeave: false,
 });
+
+export const EMPTY_ROSTER: Roster = Object.freeze({ clusterId: "", members: {}, removed: [] });
+
+/** One change of membership; one is under way at a time. Its entry is what `EntryKind.ConfChange` holds. */
+export interface MembershipChange {
+  readonly kind: "add-learner" | "promote" | "remove" | "update";
+  readonly id: NodeId;
+  /** What the roster says of the member from then on; `null` for a removal. */
+  readonly member: Member | null;
+}
 
 /**
  * A message of the Raft protocol on its way to a peer, as the core gave it. `kind` is the core's own number (etcd's MessageType).

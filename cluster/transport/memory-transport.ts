@@ -3,7 +3,7 @@
  * order, in a later microtask; links can be cut, each way by itself.
  */
 import type { NodeId } from "../types.js";
-import type { PeerFrame, Transport } from "./transport.js";
+import type { PeerFrame, PeerView, Transport } from "./transport.js";
 
 /** Where memory transports meet. */
 export class MemoryNetwork {
@@ -45,7 +45,8 @@ export class MemoryNetwork {
 class MemoryTransport implements Transport {
   readonly #network: MemoryNetwork;
   readonly #id: NodeId;
-  #receiver: (frame: PeerFrame) => void = () => undefined;
+  #peers: ReadonlyMap<NodeId, string> = new Map();
+  #receiver: (from: NodeId, frame: PeerFrame) => void = () => undefined;
   #unreachable: (peer: NodeId) => void = () => undefined;
   #started = false;
 
@@ -54,22 +55,33 @@ class MemoryTransport implements Transport {
     this.#id = id;
   }
 
-  send(frame: PeerFrame): void {
-    const { to } = frame.message;
+  send(to: NodeId, frame: PeerFrame): void {
     queueMicrotask(() => {
       if (!this.#started) return;
-      const target = this.#network.route(this.#id, to);
+      const target = this.#peers.has(to) ? this.#network.route(this.#id, to) : null;
       if (target === null) this.#unreachable(to);
-      else target.#receiver(frame);
+      else target.#receiver(this.#id, frame);
     });
   }
 
-  onFrame(receiver: (frame: PeerFrame) => void): void {
+  onFrame(receiver: (from: NodeId, frame: PeerFrame) => void): void {
     this.#receiver = receiver;
   }
 
   onUnreachable(listener: (peer: NodeId) => void): void {
     this.#unreachable = listener;
+  }
+
+  setPeers(peers: ReadonlyMap<NodeId, string>): void {
+    this.#peers = new Map([...peers].filter(([id]) => id !== this.#id));
+  }
+
+  peers(): readonly PeerView[] {
+    return [...this.#peers].map(([id, address]) => ({
+      id,
+      address,
+      isAlive: this.#network.route(id, this.#id) !== null && this.#network.route(this.#id, id) !== null,
+    }));
   }
 
   async start(): Promise<void> {

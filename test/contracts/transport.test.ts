@@ -6,6 +6,12 @@ describeTransport("memory", async () => {
   const network = new MemoryNetwork();
   const one = network.join("1");
   const two = network.join("2");
+  const addresses = new Map([
+    ["1", "memory:1"],
+    ["2", "memory:2"],
+  ]);
+  one.setPeers(addresses);
+  two.setPeers(addresses);
   return {
     one,
     two,

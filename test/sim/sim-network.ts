@@ -3,8 +3,8 @@
  * here, two leaders of one term cannot hide: what only a leader sends names its term.
  */
 import { decodeMessage, encodeMessage } from "../../cluster/transport/message-codec.js";
-import type { PeerFrame, Transport } from "../../cluster/transport/transport.js";
-import type { NodeId, PeerMessage } from "../../cluster/types.js";
+import type { PeerFrame, PeerView, Transport } from "../../cluster/transport/transport.js";
+import type { NodeId } from "../../cluster/types.js";
 import type { Chance } from "./chance.js";
 import type { Scope } from "./event-queue.js";
 import type { World } from "./world.js";
@@ -64,33 +64,38 @@ export class SimNetwork {
     if (this.#up.get(id) === transport) this.#up.delete(id);
   }
 
-  carry(from: SimTransport, frame: PeerFrame): void {
-    const { message } = frame;
-    if (LEADERS_WORDS.has(message.kind)) this.leads(message.term, from.id);
-    const link = `${from.id}>${message.to}`;
-    const target = this.#up.get(message.to);
+  /** Whether a peer can be heard now. */
+  hears(from: NodeId, to: NodeId): boolean {
+    return this.#up.get(from)?.scope.alive === true && !this.#cut.has(`${from}>${to}`);
+  }
+
+  carry(from: SimTransport, to: NodeId, frame: PeerFrame): void {
+    if (frame.kind === "raft" && LEADERS_WORDS.has(frame.message.kind))
+      this.leads(frame.message.term, from.id);
+    const link = `${from.id}>${to}`;
+    const target = this.#up.get(to);
     if (target === undefined || !target.scope.alive) {
-      if (this.#chance.of(0.5)) this.world.after(0, () => from.unreachable(message.to), from.scope);
+      if (this.#chance.of(0.5)) this.world.after(0, () => from.unreachable(to), from.scope);
       return;
     }
     const times = this.#chance.of(this.twiceChance) ? 2 : 1;
-    for (let i = 0; i < times; i += 1)
-      this.#deliver(link, target, { ...frame, message: this.#onWire(message) });
+    for (let i = 0; i < times; i += 1) this.#deliver(link, from.id, target, this.#onWire(frame));
   }
 
-  #deliver(link: string, target: SimTransport, frame: PeerFrame): void {
+  #deliver(link: string, from: NodeId, target: SimTransport, frame: PeerFrame): void {
     if (this.#chance.of(this.lossChance)) return;
     const asap = this.world.nowMs + this.#chance.around(this.delayMs);
     const arrivalMs = Math.max(asap, this.#busyUntilMs.get(link) ?? 0);
     this.#busyUntilMs.set(link, arrivalMs);
     const arrive = (): void => {
-      if (!this.#cut.has(link)) target.receive(frame);
+      if (!this.#cut.has(link)) target.receive(from, frame);
     };
     this.world.after(arrivalMs - this.world.nowMs, arrive, target.scope);
   }
 
-  #onWire(message: PeerMessage): PeerMessage {
-    return this.#encode ? decodeMessage(encodeMessage(message)) : message;
+  #onWire(frame: PeerFrame): PeerFrame {
+    if (!this.#encode || frame.kind !== "raft") return frame;
+    return { ...frame, message: decodeMessage(encodeMessage(frame.message)) };
   }
 }
 
@@ -99,7 +104,8 @@ export class SimTransport implements Transport {
   readonly scope: Scope;
   readonly #network: SimNetwork;
   #started = false;
-  receive: (frame: PeerFrame) => void = () => undefined;
+  #peers: ReadonlyMap<NodeId, string> = new Map();
+  receive: (from: NodeId, frame: PeerFrame) => void = () => undefined;
   unreachable: (peer: NodeId) => void = () => undefined;
 
   constructor(network: SimNetwork, id: NodeId, scope: Scope) {
@@ -108,14 +114,24 @@ export class SimTransport implements Transport {
     this.scope = scope;
   }
 
-  send(frame: PeerFrame): void {
-    if (this.#started && this.scope.alive) this.#network.carry(this, frame);
+  send(to: NodeId, frame: PeerFrame): void {
+    if (this.#started && this.scope.alive) this.#network.carry(this, to, frame);
   }
 
-  onFrame(receiver: (frame: PeerFrame) => void): void {
-    this.receive = (frame) => {
-      if (this.#started) receiver(frame);
+  onFrame(receiver: (from: NodeId, frame: PeerFrame) => void): void {
+    this.receive = (from, frame) => {
+      if (this.#started) receiver(from, frame);
     };
+  }
+
+  setPeers(peers: ReadonlyMap<NodeId, string>): void {
+    this.#peers = peers;
+  }
+
+  peers(): readonly PeerView[] {
+    return [...this.#peers]
+      .filter(([id]) => id !== this.id)
+      .map(([id, address]) => ({ id, address, isAlive: this.#network.hears(id, this.id) }));
   }
 
   onUnreachable(listener: (peer: NodeId) => void): void {

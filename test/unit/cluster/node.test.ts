@@ -245,7 +245,8 @@ describe("a group of three over the memory transport", () => {
     };
     const liar = network.join("9");
     await liar.start();
-    liar.send({ group: 0, message: lie });
+    liar.setPeers(new Map([[lie.to, ""]]));
+    liar.send(lie.to, { kind: "raft", group: 0, message: lie });
     await until(() => follower.failures.length > 0, "the follower stops");
     expect(follower.failures.map(({ message }) => message)).toEqual([
       expect.stringContaining("out of range"),
