@@ -43,6 +43,8 @@ export interface RunningNode {
   /** `host:port` */
   readonly mqtt: string;
   readonly http: string;
+  /** Where it listens for its peers; `null` when it does not. */
+  readonly peer: string | null;
   /** Resolves when the node has to stop by itself: its disk failed, or it found its own rules broken. */
   readonly failed: Promise<Error>;
   /** Stops accepting, answers what is being committed, closes connections and stores. */
@@ -144,7 +146,8 @@ async function startInDirectory(
   const stop = once(() => stopNode(core, edges, directory, lifecycle));
   try {
     const [mqttAddress, httpAddress] = [await mqtt.start(), await http.start()];
-    return { nodeId: config.nodeId, mqtt: mqttAddress, http: httpAddress, failed: lifecycle.failed, stop };
+    const addresses = { mqtt: mqttAddress, http: httpAddress, peer: null };
+    return { nodeId: config.nodeId, ...addresses, failed: lifecycle.failed, stop };
   } catch (error) {
     await stop();
     throw error;
