@@ -115,7 +115,15 @@ export const IMPORT_TABLE: readonly Row[] = [
   { files: "src/edges/retained-queue.ts", may: EDGE_VIEW },
   {
     files: "src/edges/http/",
-    may: [...EDGE_VIEW, "node:", "npm:fastify", "npm:@fastify/swagger", "npm:zod"],
+    // How a peer's address is written is the same in a setting and in a request.
+    may: [
+      ...EDGE_VIEW,
+      "src/config/peer-address.ts",
+      "node:",
+      "npm:fastify",
+      "npm:@fastify/swagger",
+      "npm:zod",
+    ],
   },
   { files: "src/edges/mqtt/", may: [...EDGE_VIEW, "node:", "npm:mqtt-packet"] },
 
