@@ -22,16 +22,15 @@ export class Acquaintances {
   readonly #met = new Map<NodeId, MetPeer>();
   readonly #roster: () => Roster;
   /** Known before the membership is: members that a newcomer was told of. */
-  readonly #contacts: ReadonlyMap<NodeId, string>;
+  #contacts: ReadonlyMap<NodeId, string> = new Map();
 
-  constructor(
-    roster: () => Roster,
-    contacts: ReadonlyMap<NodeId, string>,
-    self: MetPeer & { readonly id: NodeId },
-  ) {
+  constructor(roster: () => Roster) {
     this.#roster = roster;
+  }
+
+  /** Members that this node was told of. */
+  expect(contacts: ReadonlyMap<NodeId, string>): void {
     this.#contacts = contacts;
-    this.#met.set(self.id, { peer: self.peer, tag: self.tag });
   }
 
   /** Why this peer is not let in; `null` when it is. */
@@ -46,7 +45,7 @@ export class Acquaintances {
     return first !== "" && first !== tag ? "member_wiped" : null;
   }
 
-  /** A peer was met, in either direction. */
+  /** A peer was met, in either direction; or this node itself. */
   meet({ id, tag, address }: PeerHello): void {
     this.#met.set(id, { peer: address, tag });
   }
