@@ -15,6 +15,15 @@ export type ClusterErrorCode =
   | "disk_full"
   | "disk_failed"
   | "peer_frame"
+  | "peer_port_taken"
+  | "peer_listen_failed"
+  | "peer_unauthorized"
+  | "peer_version"
+  | "wrong_cluster"
+  | "wrong_node_id"
+  | "member_unknown"
+  | "member_removed"
+  | "member_wiped"
   | "shutdown"
   | "invariant";
 

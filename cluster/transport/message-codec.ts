@@ -7,7 +7,7 @@
  *     entries: term f64, index f64, kind u8, length u32, data
  */
 import { ClusterError } from "../errors.js";
-import { type Entry, EntryKind, type PeerMessage, type SnapshotMeta } from "../types.js";
+import { type Entry, EntryKind, type PeerMessage, type Roster, type SnapshotMeta } from "../types.js";
 
 /** Version of the format; a newer one is refused. */
 export const MESSAGE_VERSION = 1;
@@ -17,21 +17,36 @@ const FLAG_SNAPSHOT = 2;
 const FIXED_BYTES = 3 + 5 * 8;
 const ENTRY_HEADER_BYTES = 8 + 8 + 1 + 4;
 
-/** Encodes a message; entries' data is copied. */
+/** Entry data at least this large are sent as they are; smaller ones are cheaper to copy. */
+const BY_REFERENCE_BYTES = 8 * 1024;
+
+/** Encodes a message; entries' data are copied. */
 export function encodeMessage(message: PeerMessage): Uint8Array {
+  return encode(message, 0, Number.POSITIVE_INFINITY)[0] ?? new Uint8Array(0);
+}
+
+/**
+ * Encodes a message as buffers to be sent one after the other. Large entries' data are among them by reference. The first buffer
+ * begins with `reservedBytes` that are the caller's to write.
+ */
+export function encodeMessageParts(message: PeerMessage, reservedBytes: number): [Buffer, ...Uint8Array[]] {
+  return encode(message, reservedBytes, BY_REFERENCE_BYTES);
+}
+
+function encode(
+  message: PeerMessage,
+  reservedBytes: number,
+  byReferenceBytes: number,
+): [Buffer, ...Uint8Array[]] {
   const texts = [message.to, message.from, message.context].map((text) => Buffer.from(text, "utf8"));
   const snapshot = message.snapshot === null ? null : Buffer.from(JSON.stringify(message.snapshot), "utf8");
-  let size = FIXED_BYTES + 4 + (snapshot === null ? 0 : 4 + snapshot.byteLength);
+  let size = reservedBytes + FIXED_BYTES + 4 + (snapshot === null ? 0 : 4 + snapshot.byteLength);
   for (const text of texts) size += 2 + text.byteLength;
-  for (const { data } of message.entries) size += ENTRY_HEADER_BYTES + data.byteLength;
-  const bytes = Buffer.allocUnsafe(size);
-  bytes[0] = MESSAGE_VERSION;
-  bytes[1] = message.kind;
-  bytes[2] = (message.reject ? FLAG_REJECT : 0) | (snapshot === null ? 0 : FLAG_SNAPSHOT);
-  let at = 3;
-  for (const value of [message.term, message.logTerm, message.index, message.commit, message.rejectHint]) {
-    at = bytes.writeDoubleLE(value, at);
+  for (const { data } of message.entries) {
+    size += ENTRY_HEADER_BYTES + (data.byteLength < byReferenceBytes ? data.byteLength : 0);
   }
+  const bytes = Buffer.allocUnsafe(size);
+  let at = writeHead(bytes, reservedBytes, message);
   for (const text of texts) {
     at = bytes.writeUInt16LE(text.byteLength, at);
     at += text.copy(bytes, at);
@@ -40,16 +55,47 @@ export function encodeMessage(message: PeerMessage): Uint8Array {
     at = bytes.writeUInt32LE(snapshot.byteLength, at);
     at += snapshot.copy(bytes, at);
   }
-  at = bytes.writeUInt32LE(message.entries.length, at);
-  for (const entry of message.entries) {
+  return writeEntries(bytes, at, message.entries, byReferenceBytes);
+}
+
+/** Writes what has a fixed size; gives where it ends. */
+function writeHead(bytes: Buffer, offset: number, message: PeerMessage): number {
+  bytes[offset] = MESSAGE_VERSION;
+  bytes[offset + 1] = message.kind;
+  bytes[offset + 2] = (message.reject ? FLAG_REJECT : 0) | (message.snapshot === null ? 0 : FLAG_SNAPSHOT);
+  let at = offset + 3;
+  for (const value of [message.term, message.logTerm, message.index, message.commit, message.rejectHint]) {
+    at = bytes.writeDoubleLE(value, at);
+  }
+  return at;
+}
+
+/** Writes the entries into `bytes` from `offset` on, cut where data go by reference; gives all parts of the message. */
+function writeEntries(
+  bytes: Buffer,
+  offset: number,
+  entries: readonly Entry[],
+  byReferenceBytes: number,
+): [Buffer, ...Uint8Array[]] {
+  const parts: Uint8Array[] = [];
+  let cutAt = 0;
+  let at = bytes.writeUInt32LE(entries.length, offset);
+  for (const entry of entries) {
     at = bytes.writeDoubleLE(entry.term, at);
     at = bytes.writeDoubleLE(entry.index, at);
     at = bytes.writeUInt8(entry.kind, at);
     at = bytes.writeUInt32LE(entry.data.byteLength, at);
-    bytes.set(entry.data, at);
-    at += entry.data.byteLength;
+    if (entry.data.byteLength < byReferenceBytes) {
+      bytes.set(entry.data, at);
+      at += entry.data.byteLength;
+    } else {
+      parts.push(bytes.subarray(cutAt, at), entry.data);
+      cutAt = at;
+    }
   }
-  return bytes;
+  if (cutAt < at) parts.push(bytes.subarray(cutAt, at));
+  const [, ...rest] = parts;
+  return [bytes.subarray(0, parts[0]?.byteLength ?? 0), ...rest];
 }
 
 /** Decodes a message; entries' data are views of `bytes`. Throws `peer_frame` for anything that `encodeMessage` cannot have made. */
@@ -90,21 +136,40 @@ function malformed(what: string): ClusterError {
 function decodeSnapshot(text: string): SnapshotMeta {
   try {
     const { index, term, confState } = JSON.parse(text);
-    const { voters, learners, votersOutgoing, learnersNext, autoLeave } = confState;
+    const { voters, learners, votersOutgoing, learnersNext, autoLeave, roster } = confState;
     const lists = [voters, learners, votersOutgoing, learnersNext];
     const isList = (list: unknown): boolean =>
       Array.isArray(list) && list.every((id) => typeof id === "string");
     if (Number.isSafeInteger(index) && Number.isSafeInteger(term) && lists.every(isList)) {
-      return {
-        index,
-        term,
-        confState: { voters, learners, votersOutgoing, learnersNext, autoLeave: autoLeave === true },
-      };
+      const known = { voters, learners, votersOutgoing, learnersNext, autoLeave: autoLeave === true };
+      if (roster === undefined) return { index, term, confState: known };
+      if (isRoster(roster)) return { index, term, confState: { ...known, roster } };
     }
   } catch {
     // Falls through to the one error for everything that is not snapshot metadata.
   }
   throw malformed("snapshot metadata");
+}
+
+function isRoster(value: unknown): value is Roster {
+  if (!isObject(value)) return false;
+  const { clusterId, members, removed } = value;
+  const isMember = (member: unknown): boolean =>
+    isObject(member) &&
+    typeof member["peer"] === "string" &&
+    typeof member["tag"] === "string" &&
+    typeof member["wantsVote"] === "boolean";
+  return (
+    typeof clusterId === "string" &&
+    isObject(members) &&
+    Object.values(members).every(isMember) &&
+    Array.isArray(removed) &&
+    removed.every((id) => typeof id === "string")
+  );
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A cursor over bytes that checks every step. */
