@@ -3,17 +3,8 @@
  * another tag has lost what it promised, so it is turned away for good.
  */
 import type { MetPeer } from "./member-changes.js";
+import type { PeerIdentity } from "./transport/handshake.js";
 import type { NodeId, Roster } from "./types.js";
-
-/** What a peer proved and said when it came. */
-export interface PeerHello {
-  readonly id: NodeId;
-  readonly tag: string;
-  /** "" for one that does not know it yet. */
-  readonly clusterId: string;
-  /** Where it is dialled, `host:port`. */
-  readonly address: string;
-}
 
 /** Why a peer is turned away; those but `member_unknown` are for ever. */
 export type Refusal = "wrong_cluster" | "member_removed" | "member_wiped" | "member_unknown";
@@ -34,7 +25,7 @@ export class Acquaintances {
   }
 
   /** Why this peer is not let in; `null` when it is. */
-  refusalOf({ id, tag, clusterId }: PeerHello): Refusal | null {
+  refusalOf({ id, tag, clusterId }: PeerIdentity): Refusal | null {
     const roster = this.#roster();
     if (roster.clusterId !== "" && clusterId !== "" && clusterId !== roster.clusterId) return "wrong_cluster";
     if (roster.removed.includes(id)) return "member_removed";
@@ -46,7 +37,7 @@ export class Acquaintances {
   }
 
   /** A peer was met, in either direction; or this node itself. */
-  meet({ id, tag, address }: PeerHello): void {
+  meet({ id, tag, address }: PeerIdentity): void {
     this.#met.set(id, { peer: address, tag });
   }
 

@@ -2,7 +2,7 @@
  * A member of a Raft group: brings log, snapshots and state machine back, joins the core to the peers, runs the loop. What it does
  * round by round stands in ready-loop.ts; who does what else is in the files that this one puts together.
  */
-import { Acquaintances, type PeerHello, type Refusal } from "./acquaintances.js";
+import { Acquaintances, type Refusal } from "./acquaintances.js";
 import { Calls } from "./calls.js";
 import type { CoreStatus } from "./core-types.js";
 import { ClusterError } from "./errors.js";
@@ -18,6 +18,7 @@ import { restart } from "./restart.js";
 import { SnapshotKeeper } from "./snapshot-keeper.js";
 import { SnapshotReceiver } from "./snapshot-receiver.js";
 import { SnapshotSender } from "./snapshot-sender.js";
+import type { PeerIdentity } from "./transport/handshake.js";
 import type { PeerFrame, PeerView } from "./transport/transport.js";
 import type { HardState, LogIndex, MembershipChange, NodeId, PeerMessage } from "./types.js";
 
@@ -153,17 +154,17 @@ export class RaftNode {
   }
 
   /** For the transport: why a peer is turned away, `null` when it is let in. */
-  refusalOf(hello: PeerHello): Refusal | null {
+  refusalOf(hello: PeerIdentity): Refusal | null {
     return this.#acquaintances.refusalOf(hello);
   }
 
   /** For the transport: a peer was met. */
-  meet(hello: PeerHello): void {
+  meet(hello: PeerIdentity): void {
     this.#acquaintances.meet(hello);
   }
 
   /** For the transport: a peer turned this node away for good. */
-  expelled(code: Exclude<Refusal, "member_unknown"> | "peer_version", text: string): void {
+  expelled(code: "member_removed" | "member_wiped", text: string): void {
     this.#fail(new ClusterError(code, text));
   }
 
