@@ -62,7 +62,7 @@ describe("Submitter", () => {
   function create(limits: Partial<SubmitterOptions["limits"]> = {}): Submitter {
     return new Submitter({
       origin: "1",
-      incarnation: () => Math.max(7, machine.incarnationOf("1") + 1),
+      incarnation: () => 7,
       propose: (payload) => {
         if (takes) proposed.push(payload);
         return takes;
@@ -75,6 +75,7 @@ describe("Submitter", () => {
         proposalsInFlightMax: 2,
         submitBytesMax: 10_000,
         submitCommandsMax: 1_000,
+        submitPatienceMs: 10_000,
         ...limits,
       },
     });
