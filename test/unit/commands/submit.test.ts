@@ -244,17 +244,4 @@ describe("Submitter", () => {
     commit(submitter);
     expect(answers).toEqual(["a@0"]);
   });
-
-  test("takes its incarnation with the first command, above those that were applied since the start", () => {
-    const earlier = create();
-    submit(earlier, "a");
-    clock.run();
-    // The wall clock has gone back, and the checkpoint that the node started from was too old to know of the earlier start.
-    const later = create();
-    commit(later);
-    submit(later, "b");
-    clock.run();
-    commit(later);
-    expect(answers).toEqual(["b@1"]);
-  });
 });
