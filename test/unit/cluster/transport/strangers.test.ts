@@ -28,7 +28,7 @@ let close: () => Promise<void>;
 
 beforeEach(async () => {
   one = makePeer("1");
-  two = makePeer("2", { timings: { handshakeMs: 400, acceptedSilenceMs: 500 } });
+  two = makePeer("2", { timings: { handshakeMs: 700, acceptedSilenceMs: 700 } });
   ({ close } = await startPair(one, two));
 });
 
@@ -86,10 +86,10 @@ async function intruder(): Promise<Stranger> {
   const guest = await stranger();
   const handshake = new DialerHandshake(SELF, "2", "control");
   guest.socket.write(encodeLinkFrame(WireKind.Hello, handshake.hello));
-  await until(() => framesOf(guest).length === 1);
+  await until(() => framesOf(guest).length >= 1);
   const answer = handshake.answer(framesOf(guest)[0]?.content ?? Buffer.alloc(0));
   guest.socket.write(encodeLinkFrame(WireKind.Proof, answer?.proof ?? new Uint8Array(0)));
-  await until(() => framesOf(guest).length === 2);
+  await until(() => framesOf(guest).length >= 2);
   return guest;
 }
 
@@ -134,7 +134,7 @@ describe("a stranger at the peer port", () => {
       const startMs = performance.now();
       await until(guest.isClosed);
       clearInterval(timer);
-      expect(performance.now() - startMs).toBeLessThan(1_000);
+      expect(performance.now() - startMs).toBeLessThan(1_500);
       await expectIntact();
     },
   );
@@ -158,10 +158,10 @@ describe("a peer that has proved who it is", () => {
   test("gets a pong for a ping, and for data", async () => {
     const guest = await intruder();
     guest.socket.write(encodeLinkFrame(WireKind.Ping, new Uint8Array(0)));
-    await until(() => framesOf(guest).length === 3);
+    await until(() => framesOf(guest).length >= 3);
     // A part of a frame: there is no ping to answer, and still it is heard.
     guest.socket.write(proposal().subarray(0, 15));
-    await until(() => framesOf(guest).length === 4);
+    await until(() => framesOf(guest).length >= 4);
     expect(
       framesOf(guest)
         .map(({ kind }) => kind)
