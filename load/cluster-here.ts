@@ -68,7 +68,7 @@ function endOrGiveUp(end: () => void): () => void {
 }
 
 /** Shows the nodes until somebody wants the end. */
-async function watch(members: readonly Member[]): Promise<void> {
+async function watch(members: readonly Member[]): Promise<number> {
   const keys = new KeyReader();
   const terminal = process.stdout.isTTY ? new TerminalScreen(process.stdout) : null;
   const plain = new PlainScreen(process.stdout);
@@ -88,12 +88,16 @@ async function watch(members: readonly Member[]): Promise<void> {
       const member = members.find(({ plan }) => plan.id === command.nodeId);
       void member?.carryOut(command.deed).then(draw);
     });
+    // Nobody could start them again.
+    if (!process.stdin.isTTY) void Promise.all(members.map((member) => member.exited)).then(() => resolveEnd());
   });
   footer = "stopping ...";
+  const allDied = members.every((member) => !member.isAlive);
   for (const stop of stopAsking) stop();
   await Promise.all(members.map((member) => member.stop()));
   stopDrawing();
   draw();
+  return allDied ? 1 : 0;
 }
 
 async function main(): Promise<number> {
@@ -117,11 +121,10 @@ async function main(): Promise<number> {
   const members = plans.map((plan) => new Member(plan, join(options.dataDir, `${plan.id}.log`)));
   try {
     await Promise.all(members.map((member) => member.start()));
-    await watch(members);
+    return await watch(members);
   } finally {
     if (process.stdin.isTTY) process.stdin.setRawMode(false);
   }
-  return 0;
 }
 
 runMain(main);

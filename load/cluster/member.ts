@@ -43,6 +43,11 @@ export class Member {
     return this.#child !== null && !this.#child.ended;
   }
 
+  /** Resolves when the process that runs now has ended. */
+  get exited(): Promise<unknown> {
+    return this.#child?.exited ?? Promise.resolve();
+  }
+
   async start(): Promise<void> {
     if (this.isAlive) return;
     this.#process = "starting";
