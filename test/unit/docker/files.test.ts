@@ -87,7 +87,7 @@ describe("Dockerfile", () => {
 
 describe("the load balancer", () => {
   it("knows the three nodes by the ports they have", () => {
-    for (const backend of ["mqtt_nodes", "http_nodes", "streams"]) {
+    for (const backend of ["mqtt_nodes", "http_nodes", "reads", "streams"]) {
       const port = backend === "mqtt_nodes" ? 1883 : 8080;
       const [, section = ""] = balancer.split(`\nbackend ${backend}\n`);
       const servers = [...(section.split("\n\n")[0] ?? "").matchAll(/^ {2}server (\w+) (\S+)/gm)].map(
