@@ -1,6 +1,6 @@
 /**
- * Redis streams over RESP: XADD for each publish, and behind each half of the window a WAIT for two replicas. Only that WAIT's answer
- * acknowledges what went before it. Halves, because WAIT holds the connection: the other half is there when it returns.
+ * Redis streams over RESP: XADD for each publish, and behind each write a WAIT for two replicas. Only that WAIT's answer acknowledges
+ * what went before it, so a window goes out and comes back as one: WAIT holds the connection, and smaller parts were measured slower.
  */
 import { drainSocket } from "../../lib/drain-socket.js";
 import type { Address } from "../../lib/server.js";
@@ -122,17 +122,13 @@ export async function openRedis(args: WireArgs, events: WireEvents): Promise<Wir
     Buffer.from(LINE_END),
   );
   const wait = respCommand("WAIT", String(REPLICAS), "0");
-  const most = Math.ceil(args.window / 2);
-  const send = (slots: readonly number[], firstSequence: number): void => {
-    const bytes = Buffer.allocUnsafe(template.size * slots.length + wait.length);
-    for (const index of slots.keys()) template.put(bytes, index * template.size, firstSequence + index);
-    wait.copy(bytes, template.size * slots.length);
-    batches.push(slots);
-    socket.write(bytes);
-  };
   return {
     publish(slots, firstSequence) {
-      for (let at = 0; at < slots.length; at += most) send(slots.slice(at, at + most), firstSequence + at);
+      const bytes = Buffer.allocUnsafe(template.size * slots.length + wait.length);
+      for (const index of slots.keys()) template.put(bytes, index * template.size, firstSequence + index);
+      wait.copy(bytes, template.size * slots.length);
+      batches.push(slots);
+      socket.write(bytes);
     },
     close: () => socket.destroy(),
   };
