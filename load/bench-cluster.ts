@@ -15,7 +15,7 @@ import { runClusterRounds } from "./bench-cluster/rounds.js";
 import { describeCommit, describeMachine } from "./lib/machine.js";
 import { Options } from "./lib/options.js";
 import { writePart } from "./lib/results-page.js";
-import { runMain, setDeadline } from "./lib/support.js";
+import { runMain, setDeadline, temporaryIsMemory } from "./lib/support.js";
 import { renderMarkdown, renderText, type Table } from "./lib/table.js";
 
 const KEYS = ["jangada", "nats", "nats-always", "etcd", "rabbitmq", "redis"] as const;
@@ -53,6 +53,12 @@ async function main(): Promise<number> {
     warmUpMs: quick ? 500 : 1000,
     measureMs: given.number("seconds", quick ? 1 : 3) * 1000,
   };
+  if (temporaryIsMemory()) {
+    console.error(
+      "temporary files are in memory here, where fsync costs nothing: set TMPDIR to a directory on a disk",
+    );
+    return 2;
+  }
   const contestants = contestantsOf(given.words("only", KEYS), given.has("single"));
   for (const { key, missing, version } of contestants) {
     console.log(missing === null ? `${key}: ${version}` : `${key}: LEFT OUT, ${missing}`);
