@@ -28,6 +28,7 @@ export interface RowOutcome {
 
 /** Servers start cold (compilers, caches, first files): one run that counts for nothing. */
 const WARM_UP_CELL: Cell = { payloadBytes: 100, window: 100 };
+const WARM_UP_RUN_MS = 500;
 /** After a run servers still write and compact. */
 const SETTLE_MS = 300;
 const MARGIN_MS = 60_000;
@@ -88,7 +89,8 @@ async function runTurn(
   try {
     running = await contestant.start();
     for (const [at, outcome] of outcomes.entries()) {
-      await measureCell(contestant, running, outcome.row, WARM_UP_CELL, `warm-${round}-${at}`, options);
+      const brief = { ...options, measureMs: WARM_UP_RUN_MS };
+      await measureCell(contestant, running, outcome.row, WARM_UP_CELL, `warm-${round}-${at}`, brief);
       for (const [index, cell] of CELLS.entries()) {
         const channel = `run-${round}-${at}-${index}`;
         const sample = await measureCell(contestant, running, outcome.row, cell, channel, options);
