@@ -46,7 +46,7 @@ function readyFields(line: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Starts `jangada serve` and waits until it takes traffic. */
+/** Starts `jangada serve` and waits until it takes traffic. One that does not is ended. */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const args = [
     ...(options.nodeArgs ?? []),
@@ -59,7 +59,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   ];
   const startedAt = performance.now();
   const child = await Child.start(process.execPath, args, { cpu: options.cpu });
-  const fields = await child.waitForLine(readyFields, options.readyTimeoutMs ?? 60_000, "its ready line");
+  const fields = await child
+    .waitForLine(readyFields, options.readyTimeoutMs ?? 60_000, "its ready line")
+    .catch(async (error: unknown) => {
+      await child.stop("SIGKILL");
+      throw error;
+    });
   const readyMs = performance.now() - startedAt;
   return { child, readyMs, http: parseAddress(fields["http"]), mqtt: parseAddress(fields["mqtt"]) };
 }
