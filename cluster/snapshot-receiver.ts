@@ -22,7 +22,7 @@ export interface SnapshotReceiverOptions {
   readonly onWarning: (facts: object, text: string) => void;
 }
 
-const PIECE_TIMEOUT_MS = 3_000;
+const PIECE_TIMEOUT_MS = 1_500;
 /** A piece that does not come after so many questions (a new leader offers its own snapshot meanwhile). */
 const ATTEMPTS_MAX = 8;
 const PAUSE_MS = 200;
