@@ -9,6 +9,7 @@ import { ClusterError } from "./errors.js";
 import { MemberChanges } from "./member-changes.js";
 import { type MemberReport, MemberReports } from "./member-reports.js";
 import { Membership } from "./membership.js";
+import { neededFrom } from "./needed-log.js";
 import type { NodeView, Origin, RaftNodeOptions } from "./node-options.js";
 import { Proposals } from "./proposals.js";
 import { RaftCore } from "./raft-core.js";
@@ -227,7 +228,13 @@ export class RaftNode {
       machine,
       membership: this.#membership,
       snapshotLogBytes: limits.snapshotLogBytes,
-      neededFrom: () => this.#neededFrom(),
+      neededFrom: () =>
+        neededFrom({
+          id,
+          status: this.#status(),
+          isAlive: (member) => this.#isAlive(member),
+          ofTransfers: this.#sender.neededFrom(),
+        }),
       isAlone: () => this.#membership.isOnlyVoter(id) && this.#membership.current.learners.length === 0,
       isReceiving: () => this.#receiver.isReceiving,
       onTaken: (meta) => {
@@ -348,20 +355,6 @@ export class RaftNode {
 
   #isAlive(id: NodeId): boolean {
     return id === this.#options.id || this.peers().some((peer) => peer.id === id && peer.isAlive);
-  }
-
-  /** What members that are alive, and those that are getting a snapshot, still need of a leader's log. */
-  #neededFrom(): LogIndex | null {
-    const { role, progress } = this.#status();
-    if (role !== "leader") return null;
-    const needed: LogIndex[] = [];
-    for (const [id, { match, awaitsSnapshot }] of progress) {
-      if (id !== this.#options.id && !awaitsSnapshot && match > 0 && this.#isAlive(id))
-        needed.push(match + 1);
-    }
-    const ofTransfers = this.#sender.neededFrom();
-    if (ofTransfers !== null) needed.push(ofTransfers);
-    return needed.length === 0 ? null : Math.min(...needed);
   }
 
   #tick(): void {
