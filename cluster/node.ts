@@ -23,7 +23,7 @@ import type { PeerIdentity } from "./transport/handshake.js";
 import type { PeerFrame, PeerView } from "./transport/transport.js";
 import type { HardState, LogIndex, MembershipChange, NodeId, PeerMessage } from "./types.js";
 
-/** The leader's chores, and looking after transfers, come every so many ticks. */
+/** The leader's chores come every so many ticks. */
 const CHORE_TICKS = 4;
 
 export class RaftNode {
@@ -128,7 +128,7 @@ export class RaftNode {
     const newest = snapshots.latest();
     if (newest !== null) core.offerSnapshot(newest.meta);
     this.#keeper = this.#createKeeper();
-    this.#loop = this.#createLoop(core, this.#keeper);
+    this.#loop = this.#createLoop(core, this.#keeper, from);
     await this.#loop.replay(this.#hardState.commit);
     this.#assertBelongs();
     // From here on frames reach the core.
@@ -147,12 +147,11 @@ export class RaftNode {
     return !this.#isStopping && this.#proposals.propose(payload);
   }
 
-  /** Resolves when everything that was committed before the call is applied here. Rejects with `no_leader`, `shutdown`. */
+  /** See `Reads.barrier`. */
   barrier(): Promise<void> {
     return this.#reads.barrier();
   }
 
-  /** Changes of membership and leadership, from any node. */
   get changes(): MemberChanges {
     return this.#changes;
   }
@@ -162,7 +161,6 @@ export class RaftNode {
     return this.#acquaintances.refusalOf(hello);
   }
 
-  /** For the transport: a peer was met. */
   meet(hello: PeerIdentity): void {
     this.#acquaintances.meet(hello);
   }
@@ -177,7 +175,6 @@ export class RaftNode {
     return { ...this.#status(), voters, learners, roster: this.#membership.roster };
   }
 
-  /** The links to the others. */
   peers(): readonly PeerView[] {
     return this.#options.transport.peers();
   }
@@ -247,7 +244,7 @@ export class RaftNode {
     });
   }
 
-  #createLoop(core: RaftCore, keeper: SnapshotKeeper): ReadyLoop {
+  #createLoop(core: RaftCore, keeper: SnapshotKeeper, from: LogIndex): ReadyLoop {
     const { log, snapshots, machine, ticker, onAppended, crashPoint } = this.#options;
     return new ReadyLoop({
       core,
@@ -257,6 +254,7 @@ export class RaftNode {
       membership: this.#membership,
       keeper,
       hardState: this.#hardState,
+      from,
       send: (message) => this.#send(message),
       gather: () => {
         this.#proposals.flush();
