@@ -20,7 +20,7 @@ function rightWorld(): { history: History; topics: Map<string, Stored[]>; seen: 
   for (let at = 0; at < 12; at++) {
     const topic = TOPICS[at % 2]!;
     const stored = topics.get(topic)!;
-    const attempt = history.invoke(`p${at % 3}`, at, topic, topic === "b" ? "batch" : null);
+    const attempt = history.invoke(`p${at % 3}`, at, topic, topic === "b" ? { batch: "batch" } : {});
     const record = { id: `id-${at}`, offset: stored.length, key: attempt.key };
     history.ok(attempt, record.id, record.offset);
     stored.push(record);
@@ -51,8 +51,8 @@ describe("checkStore", () => {
 
   it("finds nothing wrong with a batch that is missing as a whole and was never answered", () => {
     const { history, topics } = rightWorld();
-    history.invoke("p9", 1, "b", "lost batch");
-    history.invoke("p9", 2, "b", "lost batch");
+    history.invoke("p9", 1, "b", { batch: "lost batch" });
+    history.invoke("p9", 2, "b", { batch: "lost batch" });
     expect(checkStore(history, topics)).toEqual([]);
   });
 
@@ -166,8 +166,8 @@ describe("checkStore", () => {
       "half of a batch",
       "torn_batch",
       ({ history, topics }) => {
-        const attempt = history.invoke("p9", 1, "b", "torn");
-        history.invoke("p9", 2, "b", "torn");
+        const attempt = history.invoke("p9", 1, "b", { batch: "torn" });
+        history.invoke("p9", 2, "b", { batch: "torn" });
         topics.get("b")!.push({ id: "id-x", offset: 6, key: attempt.key });
       },
     ],
@@ -182,8 +182,8 @@ describe("checkStore", () => {
 
 describe("checkStream", () => {
   it("finds nothing in a stream that has everything once in order", () => {
-    const { topics, seen } = rightWorld();
-    expect(checkStream("s", seen, topics)).toEqual([]);
+    const { history, topics, seen } = rightWorld();
+    expect(checkStream(history, "s", seen, topics)).toEqual([]);
   });
 
   const planted: readonly (readonly [string, ViolationKind, (world: World) => void])[] = [
@@ -228,7 +228,7 @@ describe("checkStream", () => {
   it.each(planted)("finds %s", (_, kind, plant) => {
     const world = rightWorld();
     plant(world);
-    expect(kindsOf(checkStream("s", world.seen, world.topics))).toContain(kind);
+    expect(kindsOf(checkStream(world.history, "s", world.seen, world.topics))).toContain(kind);
   });
 });
 
