@@ -4,8 +4,18 @@
 
 /** The codes: each says what happened; the message says what to do about it. */
 export type ClusterErrorCode =
-  | "not_leader"
-  | "proposal_dropped"
+  | "no_leader"
+  | "member_unknown"
+  | "member_exists"
+  | "member_removed"
+  | "member_wiped"
+  | "wrong_cluster"
+  | "peer_version"
+  | "change_pending"
+  | "quorum_at_risk"
+  | "transfer_failed"
+  | "call_timeout"
+  | "call_failed"
   | "log_compacted"
   | "log_unavailable"
   | "log_corrupt"

@@ -1,93 +1,100 @@
 /**
- * The Ready loop: one round after the other, each persists, sends, applies and advances, in the order the core demands
- * (Raft thesis, section 10.2). Named crash points stand where a crash must be harmless. Nothing is applied, and so nothing
- * acknowledged, before it is on disk.
+ * A member of a Raft group: brings log, snapshots and state machine back, joins the core to the peers, runs the loop. What it does
+ * round by round stands in ready-loop.ts; who does what else is in the files that this one puts together.
  */
-import { assertInvariant, ClusterError } from "./errors.js";
-import type { LogStore, RecoveredLog } from "./log/log-store.js";
-import type { SnapshotStore } from "./log/snapshot-store.js";
+import { Acquaintances, type PeerHello, type Refusal } from "./acquaintances.js";
+import { Calls } from "./calls.js";
+import type { CoreStatus } from "./core-types.js";
+import { ClusterError } from "./errors.js";
+import { MemberChanges } from "./member-changes.js";
 import { Membership } from "./membership.js";
-import { type CoreReady, type CoreStatus, RaftCore } from "./raft-core.js";
-import type { CommittedEntry, StateMachine } from "./state-machine.js";
-import type { Transport } from "./transport/transport.js";
-import {
-  EMPTY_CONF_STATE,
-  type Entry,
-  EntryKind,
-  type GroupId,
-  type HardState,
-  type LogIndex,
-  type NodeId,
-  type PeerMessage,
-} from "./types.js";
+import type { NodeView, RaftNodeOptions } from "./node-options.js";
+import { Proposals } from "./proposals.js";
+import { RaftCore } from "./raft-core.js";
+import { Reads } from "./reads.js";
+import { ReadyLoop } from "./ready-loop.js";
+import { restart } from "./restart.js";
+import { SnapshotKeeper } from "./snapshot-keeper.js";
+import { SnapshotReceiver } from "./snapshot-receiver.js";
+import { SnapshotSender } from "./snapshot-sender.js";
+import type { PeerFrame, PeerView } from "./transport/transport.js";
+import type { HardState, LogIndex, MembershipChange, NodeId, PeerMessage } from "./types.js";
 
-/** Where a test or a fault campaign may stop the process. Between any two of them a crash must lose nothing acknowledged. */
-export const CRASH_POINTS = [
-  "round-begun",
-  "persisted",
-  "sent",
-  "applied",
-  "snapshot-pinned",
-  "snapshot-written",
-  "compacted",
-] as const;
-export type CrashPoint = (typeof CRASH_POINTS)[number];
-
-/** A clock that can tick; the caller's. */
-export interface Ticker {
-  every(periodMs: number, task: () => void): () => void;
-  monotonicMs(): number;
-}
-
-export interface RaftNodeOptions {
-  readonly id: NodeId;
-  /** The voters of a group that begins here and now; ignored once the log holds a membership. */
-  readonly initialVoters: readonly NodeId[];
-  readonly log: LogStore;
-  readonly snapshots: SnapshotStore;
-  readonly machine: StateMachine;
-  readonly transport: Transport;
-  readonly group: GroupId;
-  readonly ticker: Ticker;
-  readonly random: () => number;
-  readonly limits: {
-    readonly tickMs: number;
-    readonly electionTicks: number;
-    readonly heartbeatTicks: number;
-    readonly messageBytesMax: number;
-    readonly applyBytesMax: number;
-    readonly uncommittedBytesMax: number;
-    readonly inflightMessagesMax: number;
-    /** The log may grow by this many bytes before a snapshot is taken and the log compacted. */
-    readonly snapshotLogBytes: number;
-  };
-  readonly onWarning: (facts: object, text: string) => void;
-  /** The loop ended because of an error: the node must stop. Called at most once. */
-  readonly onFailed: (error: Error) => void;
-  /** One durable append took this long. */
-  readonly onAppended?: (seconds: number) => void;
-  readonly onSnapshot?: (index: LogIndex) => void;
-  readonly crashPoint?: (point: CrashPoint) => void;
-}
+/** The leader's chores, and looking after transfers, come every so many ticks. */
+const CHORE_TICKS = 4;
 
 export class RaftNode {
   readonly #options: RaftNodeOptions;
   readonly #membership = new Membership();
+  readonly #acquaintances: Acquaintances;
+  readonly #calls: Calls;
+  readonly #reads: Reads;
+  readonly #changes: MemberChanges;
+  readonly #proposals: Proposals;
+  readonly #sender: SnapshotSender;
+  readonly #receiver: SnapshotReceiver;
+  #keeper: SnapshotKeeper | null = null;
   #core: RaftCore | null = null;
+  #loop: ReadyLoop | null = null;
   #hardState: HardState = { term: 0, vote: "", commit: 0 };
-  #loop: Promise<void> = Promise.resolve();
-  #wake: (() => void) | null = null;
-  #stopping = false;
+  #running: Promise<void> = Promise.resolve();
+  #isStopping = false;
   #hasFailed = false;
   #stopTicks: () => void = () => undefined;
-  #snapshotAtBytes = 0;
-  #snapshotting: Promise<void> = Promise.resolve();
-  #snapshotIsRunning = false;
-  #compactTo: LogIndex = 0;
-  #heldOffers: PeerMessage[] = [];
+  #ticks = 0;
+  #leaderId: NodeId | "" = "";
 
   constructor(options: RaftNodeOptions) {
     this.#options = options;
+    const { id, tag, peer, group, transport, snapshots, ticker, limits, onWarning } = options;
+    const after = (delayMs: number, task: () => void): (() => void) => ticker.after(delayMs, task);
+    const monotonicMs = (): number => ticker.monotonicMs();
+    const status = (): CoreStatus => this.#status();
+    const send = (to: NodeId, frame: PeerFrame): void => transport.send(to, frame);
+    this.#acquaintances = new Acquaintances(() => this.#membership.roster, options.contacts, {
+      id,
+      tag,
+      peer,
+    });
+    this.#calls = new Calls({ group, send, after });
+    this.#reads = new Reads({
+      id,
+      calls: this.#calls,
+      status,
+      readIndex: (context) => this.#guard((core) => core.readIndex(context)),
+      after,
+      monotonicMs,
+    });
+    this.#changes = new MemberChanges({
+      id,
+      calls: this.#calls,
+      membership: this.#membership,
+      status,
+      lastIndex: () => options.log.lastIndex(),
+      propose: (change) => this.#proposeChange(change),
+      transferLeader: (to) => this.#guard((core) => core.transferLeader(to)),
+      met: (member) => this.#acquaintances.get(member),
+      isAlive: (member) => this.#isAlive(member),
+      after,
+      monotonicMs,
+    });
+    this.#proposals = new Proposals({ group, status, append: (payloads) => this.#append(payloads), send });
+    this.#sender = new SnapshotSender({
+      calls: this.#calls,
+      snapshots,
+      bytesPerSecondMax: limits.snapshotBytesPerSecondMax,
+      after,
+      monotonicMs,
+      onFailed: (member) => this.#guard((core) => core.reportSnapshotFailed(member)),
+    });
+    this.#receiver = new SnapshotReceiver({
+      calls: this.#calls,
+      snapshots,
+      idle: async () => this.#keeper?.idle(),
+      onReady: (offer) => this.#loop?.offer(offer),
+      after,
+      onWarning,
+    });
   }
 
   /**
@@ -95,109 +102,85 @@ export class RaftNode {
    * be committed is applied. Rejects with `log_corrupt`, `log_version`, `snapshot_corrupt`, `disk_failed`.
    */
   async start(): Promise<void> {
-    const { log, snapshots, machine, limits, ticker } = this.#options;
-    let recovered = await log.open();
-    await snapshots.open();
-    if (recovered.snapshot === null) recovered = await this.#bootstrap(recovered);
-    await this.#recoverMachine(recovered);
-    const base = recovered.snapshot;
-    assertInvariant(base !== null, "a log without a base after bootstrap");
-    this.#membership.reset(base.index, base.confState);
-    const applied = machine.durableIndex;
-    if (applied > log.lastIndex()) {
-      throw new ClusterError(
-        "log_corrupt",
-        `the state holds entry ${applied} but the log ends at ${log.lastIndex()}: the log lost its end (restore a backup, or remove this node's data and let it rejoin)`,
-      );
-    }
-    this.#adoptSnapshotMembership(base.index, applied);
-    this.#hardState = { ...recovered.hardState, commit: Math.max(recovered.hardState.commit, applied) };
-    this.#core = this.#createCore(applied);
+    const { snapshots, founding, limits, ticker, transport } = this.#options;
+    const { hardState, from } = await restart(this.#options, founding, this.#membership);
+    this.#hardState = hardState;
+    this.#core = this.#createCore(from);
     const newest = snapshots.latest();
     if (newest !== null) this.#core.offerSnapshot(newest.meta);
-    this.#snapshotAtBytes = log.bytes() + limits.snapshotLogBytes;
-    const target = this.#hardState.commit;
-    while (this.#core.status().applied < target) await this.#round(this.#core.ready());
-    this.#listen(this.#core);
-    const { voters, learners } = this.#membership.current;
-    this.#options.transport.setPeers(new Map([...voters, ...learners].map((id) => [id, ""])));
-    await this.#options.transport.start();
+    this.#keeper = this.#createKeeper();
+    this.#loop = this.#createLoop(this.#core, this.#keeper);
+    this.#dialPeers();
+    await this.#loop.replay(this.#hardState.commit);
+    this.#assertBelongs();
+    transport.onFrame((sender, frame) => this.#receive(sender, frame));
+    transport.onUnreachable((peer) => this.#guard((core) => core.reportUnreachable(peer)));
+    await transport.start();
     if (this.#membership.isOnlyVoter(this.#options.id)) this.#core.campaign();
-    this.#stopTicks = ticker.every(limits.tickMs, () => this.#guard(() => this.#core?.tick()));
-    this.#loop = this.#run();
+    this.#stopTicks = ticker.every(limits.tickMs, () => this.#tick());
+    this.#running = this.#loop.run().catch((error: unknown) => this.#fail(error));
   }
 
-  /** Appends a command to the log if this node leads; it comes back through `StateMachine.apply`. False: try again later or elsewhere. */
-  propose(payloads: readonly Uint8Array[]): boolean {
-    if (this.#core === null || this.#stopping) return false;
-    const core = this.#core;
-    let taken = false;
-    this.#guard(() => {
-      taken = core.propose(payloads);
-    });
-    return taken;
+  /**
+   * Sends a batch on its way into the log; it comes back through `StateMachine.apply`, or is lost and has to be proposed again.
+   * False: there is nobody to take it now.
+   */
+  propose(payload: Uint8Array): boolean {
+    return !this.#isStopping && this.#proposals.propose(payload);
   }
 
-  status(): CoreStatus & { readonly voters: readonly NodeId[]; readonly learners: readonly NodeId[] } {
+  /** Resolves when everything that was committed before the call is applied here. Rejects with `no_leader`, `shutdown`. */
+  barrier(): Promise<void> {
+    return this.#reads.barrier();
+  }
+
+  /** Changes of membership and leadership, from any node. */
+  get changes(): MemberChanges {
+    return this.#changes;
+  }
+
+  /** For the transport: why a peer is turned away, `null` when it is let in. */
+  refusalOf(hello: PeerHello): Refusal | null {
+    return this.#acquaintances.refusalOf(hello);
+  }
+
+  /** For the transport: a peer was met. */
+  meet(hello: PeerHello): void {
+    this.#acquaintances.meet(hello);
+  }
+
+  /** For the transport: a peer turned this node away for good. */
+  expelled(code: Exclude<Refusal, "member_unknown"> | "peer_version", text: string): void {
+    this.#fail(new ClusterError(code, text));
+  }
+
+  status(): NodeView {
     const { voters, learners } = this.#membership.current;
-    const core = this.#core?.status();
-    if (core !== undefined) return { ...core, voters, learners };
-    const { term, commit } = this.#hardState;
-    return { role: "follower", leaderId: "", term, commit, applied: 0, match: new Map(), voters, learners };
+    return { ...this.#status(), voters, learners, roster: this.#membership.roster };
+  }
+
+  /** The links to the others. */
+  peers(): readonly PeerView[] {
+    return this.#options.transport.peers();
+  }
+
+  /** Before a stop: another voter takes over, if one can. */
+  async handOver(): Promise<void> {
+    const { role, voters } = this.status();
+    if (role === "leader" && voters.length > 1) await this.#changes.transfer("").catch(() => undefined);
   }
 
   /** Lets the round that is under way finish, then closes nothing: the stores belong to the caller. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#isStopping = true;
     this.#stopTicks();
-    this.#kick();
+    this.#calls.stop();
+    this.#sender.stop();
+    this.#loop?.stop();
     await this.#options.transport.stop();
-    await this.#loop;
-    await this.#snapshotting;
-  }
-
-  /** A new group begins from a snapshot at index 1, so that every later member starts from the same base (engine rule 4). */
-  async #bootstrap(recovered: RecoveredLog): Promise<RecoveredLog> {
-    const { log, machine, initialVoters } = this.#options;
-    if (machine.durableIndex > 0) {
-      throw new ClusterError(
-        "log_corrupt",
-        `the state holds entry ${machine.durableIndex} but there is no log: the log directory was lost (restore a backup, or remove this node's data and let it rejoin)`,
-      );
-    }
-    const confState = { ...EMPTY_CONF_STATE, voters: [...initialVoters].sort() };
-    const snapshot = { index: 1, term: 1, confState };
-    const hardState = { term: 1, vote: "", commit: 1 };
-    await log.append({ entries: [], hardState, snapshot });
-    return { ...recovered, hardState, snapshot, firstIndex: 2, lastIndex: 1 };
-  }
-
-  /** The log must reach back to what the state machine holds; where it does not, the newest snapshot fills the gap. */
-  async #recoverMachine(recovered: RecoveredLog): Promise<void> {
-    const { machine, snapshots } = this.#options;
-    const needed = recovered.firstIndex - 1;
-    if (machine.durableIndex >= needed || needed <= 1) return;
-    const newest = snapshots.latest();
-    if (newest === null || newest.meta.index < needed) {
-      throw new ClusterError(
-        "log_corrupt",
-        `the state ends at entry ${machine.durableIndex}, the log begins after ${needed}, and no snapshot covers what is between`,
-      );
-    }
-    await newest.verify();
-    await machine.restore(newest);
-    assertInvariant(
-      machine.durableIndex === newest.meta.index,
-      "a restored state stands elsewhere than its snapshot",
-    );
-  }
-
-  /** Where the newest snapshot stands between the log's base and what is applied, its membership is the later one. */
-  #adoptSnapshotMembership(base: LogIndex, applied: LogIndex): void {
-    const newest = this.#options.snapshots.latest();
-    if (newest !== null && newest.meta.index > base && newest.meta.index <= applied) {
-      this.#membership.reset(newest.meta.index, newest.meta.confState);
-    }
+    await this.#receiver.stop();
+    await this.#running;
+    await this.#keeper?.stop();
   }
 
   #createCore(applied: LogIndex): RaftCore {
@@ -214,164 +197,192 @@ export class RaftNode {
     });
   }
 
-  /** A snapshot's offer waits until no Ready is pending (engine rule 2); everything else is stepped as it comes. */
-  #listen(core: RaftCore): void {
-    const { transport, group } = this.#options;
-    transport.onFrame((_from, frame) => {
-      if (frame.kind !== "raft" || frame.group !== group) return;
-      const { message } = frame;
-      if (message.snapshot !== null) this.#guard(() => this.#heldOffers.push(message));
-      else this.#guard(() => core.step(message));
+  #createKeeper(): SnapshotKeeper {
+    const { id, log, snapshots, machine, limits, onWarning, onSnapshot, crashPoint } = this.#options;
+    return new SnapshotKeeper({
+      log,
+      snapshots,
+      machine,
+      membership: this.#membership,
+      snapshotLogBytes: limits.snapshotLogBytes,
+      neededFrom: () => this.#neededFrom(),
+      isAlone: () => this.#membership.isOnlyVoter(id) && this.#membership.current.learners.length === 0,
+      isReceiving: () => this.#receiver.isReceiving,
+      onTaken: (meta) => {
+        this.#core?.offerSnapshot(meta);
+        onSnapshot?.(meta.index);
+        this.#loop?.kick();
+      },
+      onWarning,
+      crashPoint: (point) => crashPoint?.(point),
     });
-    transport.onUnreachable((peer) => this.#guard(() => core.reportUnreachable(peer)));
+  }
+
+  #createLoop(core: RaftCore, keeper: SnapshotKeeper): ReadyLoop {
+    const { log, snapshots, machine, ticker, onAppended, crashPoint } = this.#options;
+    return new ReadyLoop({
+      core,
+      log,
+      snapshots,
+      machine,
+      membership: this.#membership,
+      keeper,
+      hardState: this.#hardState,
+      send: (message) => this.#send(message),
+      gather: () => {
+        this.#proposals.flush();
+        this.#tellLeader();
+      },
+      onRead: (context, index) => this.#reads.confirmed(context, index),
+      onApplied: (index) => {
+        this.#changes.applied(index, null);
+        this.#reads.applied(index);
+      },
+      onMembership: (index, change) => this.#membershipChanged(index, change),
+      onAppended: (milliseconds) => onAppended?.(milliseconds / 1000),
+      monotonicMs: () => ticker.monotonicMs(),
+      crashPoint: (point) => crashPoint?.(point),
+    });
+  }
+
+  #status(): CoreStatus {
+    const core = this.#core?.status();
+    if (core !== undefined) return core;
+    const { term, commit } = this.#hardState;
+    const progress = new Map();
+    return { role: "follower", leaderId: "", term, commit, applied: 0, progress, isTransferring: false };
+  }
+
+  /** A newcomer hears nothing before there is a snapshot that knows it: one that does not could never be installed (engine rule 4). */
+  #send(message: PeerMessage): void {
+    const { transport, group, snapshots } = this.#options;
+    const addedAt = this.#membership.addedAt(message.to);
+    if (addedAt > 0 && (snapshots.latest()?.meta.index ?? 0) < addedAt) return;
+    if (message.snapshot !== null) this.#sender.offered(message.to, message.snapshot.index);
+    transport.send(message.to, { kind: "raft", group, message });
+  }
+
+  #receive(from: NodeId, frame: PeerFrame): void {
+    if (frame.group !== this.#options.group || this.#isStopping) return;
+    switch (frame.kind) {
+      case "raft":
+        this.#step(frame.message);
+        return;
+      case "proposal":
+        this.#proposals.received(frame.payload);
+        this.#loop?.kick();
+        return;
+      default:
+        this.#calls.receive(from, frame);
+    }
+  }
+
+  /** The offer of a snapshot waits until its bytes are here; everything else is stepped as it comes. */
+  #step(message: PeerMessage): void {
+    const { snapshot } = message;
+    if (snapshot === null) this.#guard((core) => core.step(message));
+    else if (snapshot.index <= this.#status().commit) this.#loop?.offer(message);
+    else this.#receiver.offered(message);
+  }
+
+  #append(payloads: readonly Uint8Array[]): boolean {
+    let isTaken = false;
+    this.#guard((core) => {
+      isTaken = core.propose(payloads);
+    });
+    return isTaken;
+  }
+
+  #proposeChange(change: MembershipChange): LogIndex | null {
+    let index: LogIndex | null = null;
+    this.#guard((core) => {
+      index = core.proposeChange(change);
+    });
+    return index;
+  }
+
+  #membershipChanged(index: LogIndex, change: MembershipChange | null): void {
+    if (change !== null) this.#changes.applied(index, change);
+    this.#dialPeers();
+    if (
+      this.#loop !== null &&
+      !this.#isStopping &&
+      change?.kind === "remove" &&
+      change.id === this.#options.id
+    ) {
+      this.#fail(removed(this.#options.id));
+    }
+  }
+
+  /** A removed node that is started again finds it in its own log. */
+  #assertBelongs(): void {
+    if (this.#membership.roster.removed.includes(this.#options.id)) throw removed(this.#options.id);
+  }
+
+  #dialPeers(): void {
+    const { contacts, transport } = this.#options;
+    const addresses = this.#membership.addresses();
+    transport.setPeers(addresses.size === 0 ? contacts : addresses);
+  }
+
+  #isAlive(id: NodeId): boolean {
+    return id === this.#options.id || this.peers().some((peer) => peer.id === id && peer.isAlive);
+  }
+
+  /** What members that are alive, and those that are getting a snapshot, still need of a leader's log. */
+  #neededFrom(): LogIndex | null {
+    const { role, progress } = this.#status();
+    if (role !== "leader") return null;
+    const needed: LogIndex[] = [];
+    for (const [id, { match, awaitsSnapshot }] of progress) {
+      if (id !== this.#options.id && !awaitsSnapshot && match > 0 && this.#isAlive(id))
+        needed.push(match + 1);
+    }
+    const ofTransfers = this.#sender.neededFrom();
+    if (ofTransfers !== null) needed.push(ofTransfers);
+    return needed.length === 0 ? null : Math.min(...needed);
+  }
+
+  #tick(): void {
+    this.#guard((core) => core.tick());
+    this.#ticks += 1;
+    if (this.#ticks % CHORE_TICKS !== 0 || this.#isStopping) return;
+    this.#changes.chore();
+    const { progress } = this.#status();
+    this.#sender.settle((peer) => progress.get(peer)?.awaitsSnapshot === true);
+  }
+
+  #tellLeader(): void {
+    const { leaderId } = this.#status();
+    if (leaderId === this.#leaderId) return;
+    this.#leaderId = leaderId;
+    this.#options.onLeader?.(leaderId);
   }
 
   /** What the core finds broken outside a round stops the node too, and not whoever brought the frame or the tick. */
-  #guard(call: () => void): void {
-    if (this.#stopping) return;
+  #guard(call: (core: RaftCore) => void): void {
+    if (this.#isStopping || this.#core === null) return;
     try {
-      call();
+      call(this.#core);
     } catch (error) {
       this.#fail(error);
     }
-    this.#kick();
+    this.#loop?.kick();
   }
 
   #fail(error: unknown): void {
-    this.#stopping = true;
+    this.#isStopping = true;
     this.#stopTicks();
+    this.#loop?.stop();
     if (this.#hasFailed) return;
     this.#hasFailed = true;
     this.#options.onFailed(error instanceof Error ? error : new Error(String(error)));
   }
-
-  #kick(): void {
-    const wake = this.#wake;
-    this.#wake = null;
-    wake?.();
-  }
-
-  async #run(): Promise<void> {
-    const core = this.#core;
-    assertInvariant(core !== null, "the loop runs without a core");
-    try {
-      while (!this.#stopping) {
-        const offer = this.#heldOffers.shift();
-        if (offer !== undefined) core.step(offer);
-        if (core.hasReady()) await this.#round(core.ready());
-        else if (this.#compactTo > 0) await this.#compact();
-        else
-          await new Promise<void>((resolve) => {
-            this.#wake = resolve;
-          });
-      }
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  async #round(ready: CoreReady): Promise<void> {
-    this.#crashPoint("round-begun");
-    await this.#persist(ready);
-    this.#crashPoint("persisted");
-    for (const message of ready.messages)
-      this.#options.transport.send(message.to, { kind: "raft", group: this.#options.group, message });
-    this.#crashPoint("sent");
-    if (ready.snapshot !== null) await this.#install(ready.snapshot.index);
-    this.#apply(ready.committed);
-    this.#crashPoint("applied");
-    this.#core?.advance();
-    this.#snapshotWhenDue();
-  }
-
-  /** The commit index alone is not worth a disk write: it is found again by the next leader. It rides along with the next one. */
-  async #persist(ready: CoreReady): Promise<void> {
-    const before = this.#hardState;
-    if (ready.hardState !== null) this.#hardState = ready.hardState;
-    const { term, vote } = this.#hardState;
-    const promises = term !== before.term || vote !== before.vote;
-    if (ready.entries.length === 0 && ready.snapshot === null && !promises) return;
-    const { ticker, onAppended, log } = this.#options;
-    const begun = ticker.monotonicMs();
-    await log.append({
-      entries: ready.entries,
-      hardState: this.#hardState,
-      ...(ready.snapshot === null ? {} : { snapshot: ready.snapshot }),
-    });
-    onAppended?.((ticker.monotonicMs() - begun) / 1000);
-  }
-
-  async #install(index: LogIndex): Promise<void> {
-    const { snapshots, machine } = this.#options;
-    const newest = snapshots.latest();
-    assertInvariant(
-      newest !== null && newest.meta.index === index,
-      "a snapshot was accepted before its bytes were here",
-    );
-    await machine.restore(newest);
-    this.#membership.reset(newest.meta.index, newest.meta.confState);
-  }
-
-  #apply(committed: readonly Entry[]): void {
-    if (committed.length === 0) return;
-    const batch: CommittedEntry[] = [];
-    for (const entry of committed) {
-      const isCommand = entry.kind === EntryKind.Command;
-      batch.push({ index: entry.index, term: entry.term, data: isCommand ? entry.data : NO_COMMAND });
-      if (isCommand || this.#core === null) continue;
-      this.#membership.changed(entry.index, this.#core.applyConfChange(entry));
-    }
-    this.#options.machine.apply(batch);
-  }
-
-  #snapshotWhenDue(): void {
-    const { log, limits } = this.#options;
-    if (this.#snapshotIsRunning || this.#stopping || log.bytes() < this.#snapshotAtBytes) return;
-    this.#snapshotIsRunning = true;
-    this.#snapshotting = this.#takeSnapshot()
-      .catch((error: unknown) => {
-        this.#options.onWarning(
-          { error },
-          "a snapshot could not be taken; the log keeps growing until one can",
-        );
-      })
-      .finally(() => {
-        this.#snapshotIsRunning = false;
-        this.#snapshotAtBytes = log.bytes() + limits.snapshotLogBytes;
-      });
-  }
-
-  async #takeSnapshot(): Promise<void> {
-    const { machine, snapshots, log, onSnapshot } = this.#options;
-    const pinned = await machine.pin();
-    try {
-      this.#crashPoint("snapshot-pinned");
-      const { index } = pinned;
-      const meta = { index, term: log.term(index), confState: this.#membership.asOf(index) };
-      await snapshots.create(meta, (sink) => pinned.write(sink));
-      this.#crashPoint("snapshot-written");
-      this.#core?.offerSnapshot(meta);
-      this.#compactTo = index;
-      onSnapshot?.(index);
-      this.#kick();
-    } finally {
-      pinned.release();
-    }
-  }
-
-  async #compact(): Promise<void> {
-    const { log } = this.#options;
-    const index = this.#compactTo;
-    this.#compactTo = 0;
-    await log.compact({ index, term: log.term(index), confState: this.#membership.asOf(index) });
-    this.#membership.forgetBefore(index);
-    this.#snapshotAtBytes = log.bytes() + this.#options.limits.snapshotLogBytes;
-    this.#crashPoint("compacted");
-  }
-
-  #crashPoint(point: CrashPoint): void {
-    this.#options.crashPoint?.(point);
-  }
 }
 
-const NO_COMMAND = new Uint8Array(0);
+function removed(id: NodeId): ClusterError {
+  return new ClusterError(
+    "member_removed",
+    `node ${id} was removed from its cluster and stops; to come back it needs a new --node-id, a new --data-dir and --join`,
+  );
+}

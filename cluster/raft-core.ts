@@ -3,13 +3,17 @@
  * words of types.ts outside and the engine's inside, checks that terms and indexes stay safe integers, and mends what
  * the port measures wrongly. It does no I/O, reads no clock, and takes its chance from the caller.
  */
+import engineChanges from "@coaty/consensus.raft/ported/confchange/confchange.js";
 import type engineLogger from "@coaty/consensus.raft/ported/logger.js";
-import type engineNode from "@coaty/consensus.raft/ported/node.js";
+import engineNode from "@coaty/consensus.raft/ported/node.js";
 import engineRaft from "@coaty/consensus.raft/ported/raft.js";
 import pb from "@coaty/consensus.raft/ported/raftpb/raft.pb.js";
 import engineRawNode from "@coaty/consensus.raft/ported/rawnode.js";
 import engineStorage from "@coaty/consensus.raft/ported/storage.js";
+import engineTracker from "@coaty/consensus.raft/ported/tracker/state.js";
 import engineUtil from "@coaty/consensus.raft/ported/util.js";
+import type { CoreOptions, CoreReady, CoreStatus, MemberProgress } from "./core-types.js";
+import { limitSize, payloadSize } from "./entry-sizes.js";
 import { assertInvariant, ClusterError } from "./errors.js";
 import type { LogStore } from "./log/log-store.js";
 import {
@@ -18,87 +22,22 @@ import {
   EntryKind,
   type HardState,
   type LogIndex,
+  type MembershipChange,
   type NodeId,
   type PeerMessage,
   type SnapshotMeta,
-  type Term,
 } from "./types.js";
 
 type EngineEntry = InstanceType<typeof pb.Entry>;
 type EngineReady = InstanceType<typeof engineNode.Ready>;
 type EngineRaft = InstanceType<typeof engineRaft.Raft>;
-
 type EngineMessage = InstanceType<typeof pb.Message>;
-
-/** Who leads and what this node is. */
-export type CoreRole = "follower" | "candidate" | "leader";
-
-export interface CoreOptions {
-  readonly id: NodeId;
-  readonly log: LogStore;
-  readonly hardState: HardState;
-  readonly confState: ConfState;
-  /** Last entry that the state machine already holds. */
-  readonly applied: LogIndex;
-  /** 0 (included) to 1 (excluded): the election timeout's only source of chance. */
-  readonly random: () => number;
-  readonly onWarning: (text: string) => void;
-  /** Ticks without a leader before an election, and between heartbeats. */
-  readonly electionTicks: number;
-  readonly heartbeatTicks: number;
-  /** Payload bytes of one append to a peer, and of what is applied in one round. */
-  readonly messageBytesMax: number;
-  readonly applyBytesMax: number;
-  /** Payload bytes proposed and not committed, past which proposals are dropped. */
-  readonly uncommittedBytesMax: number;
-  readonly inflightMessagesMax: number;
-}
-
-/** One round of work: persist, then send, then apply, then `advance` (Raft thesis, section 10.2). */
-export interface CoreReady {
-  /** Set when term, vote or commit changed. */
-  readonly hardState: HardState | null;
-  /** To be persisted. */
-  readonly entries: readonly Entry[];
-  /** To be persisted and installed before `committed` is applied. */
-  readonly snapshot: SnapshotMeta | null;
-  /** To be sent after `hardState`, `entries` and `snapshot` are on disk. */
-  readonly messages: readonly PeerMessage[];
-  /** To be applied after `entries` are on disk (a single voter has the same entries in both). */
-  readonly committed: readonly Entry[];
-  /** Contexts of linearizable reads that may be answered once `index` is applied. */
-  readonly reads: readonly { readonly context: string; readonly index: LogIndex }[];
-}
-
-export interface CoreStatus {
-  readonly role: CoreRole;
-  readonly leaderId: NodeId | "";
-  readonly term: Term;
-  readonly commit: LogIndex;
-  readonly applied: LogIndex;
-  /** Highest index known to be on each member's disk; only a leader knows them. */
-  readonly match: ReadonlyMap<NodeId, LogIndex>;
-}
 
 /** Where the engine's only random call goes while a core is being constructed (it cannot be handed in). */
 let chanceOfNewCore: () => number = () => 0;
 const chanceOfCore = new WeakMap<EngineRaft, () => number>();
 
 /** The port measures an entry by its JSON, ten times too much for bytes: exact sizes instead. Calls go through the exports object. */
-function payloadSize(entry: EngineEntry): number {
-  return entry.data instanceof Uint8Array ? entry.data.byteLength : 0;
-}
-
-function limitSize(entries: EngineEntry[], bytesMax: number): EngineEntry[] {
-  let bytes = 0;
-  for (let i = 0; i < entries.length; i += 1) {
-    const entry = entries[i];
-    if (entry !== undefined) bytes += payloadSize(entry);
-    if (i > 0 && bytes > bytesMax) return entries.slice(0, i);
-  }
-  return entries;
-}
-
 engineUtil.payloadSize = payloadSize;
 engineUtil.limitSize = limitSize;
 engineRaft.Raft.prototype.resetRandomizedElectionTimeout = function resetFromSeed(this: EngineRaft): void {
@@ -106,6 +45,7 @@ engineRaft.Raft.prototype.resetRandomizedElectionTimeout = function resetFromSee
   this.randomizedElectionTimeout = this.electionTimeout + Math.floor(chance() * this.electionTimeout);
 };
 
+const NO_PROGRESS: ReadonlyMap<NodeId, MemberProgress> = new Map();
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
 const NO_BYTES = new Uint8Array(0);
@@ -115,22 +55,13 @@ function safe(value: number, what: string): number {
   return value;
 }
 
-function toEngineEntry(entry: Entry): EngineEntry {
-  if (entry.kind === EntryKind.Command) {
-    return new pb.Entry({
-      term: entry.term,
-      index: entry.index,
-      type: pb.EntryType.EntryNormal,
-      data: entry.data.byteLength === 0 ? null : entry.data,
-    });
+function toEngineEntry({ term, index, kind, data }: Entry): EngineEntry {
+  if (kind === EntryKind.Command) {
+    const type = pb.EntryType.EntryNormal;
+    return new pb.Entry({ term, index, type, data: data.byteLength === 0 ? null : data });
   }
-  const change = new pb.ConfChangeV2(JSON.parse(DECODER.decode(entry.data)));
-  return new pb.Entry({
-    term: entry.term,
-    index: entry.index,
-    type: pb.EntryType.EntryConfChangeV2,
-    data: change,
-  });
+  const change = new pb.ConfChangeV2(JSON.parse(DECODER.decode(data)));
+  return new pb.Entry({ term, index, type: pb.EntryType.EntryConfChangeV2, data: change });
 }
 
 function fromEngineEntry(entry: EngineEntry): Entry {
@@ -144,17 +75,29 @@ function fromEngineEntry(entry: EngineEntry): Entry {
   return { term, index, kind: EntryKind.ConfChange, data: ENCODER.encode(JSON.stringify(change)) };
 }
 
-function toEngineConfState(state: ConfState): InstanceType<typeof pb.ConfState> {
-  return new pb.ConfState({
-    voters: [...state.voters],
-    learners: [...state.learners],
-    votersOutgoing: [...state.votersOutgoing],
-    learnersNext: [...state.learnersNext],
-    autoLeave: state.autoLeave,
-  });
+const CHANGE_TYPES = {
+  "add-learner": pb.ConfChangeType.ConfChangeAddLearnerNode,
+  promote: pb.ConfChangeType.ConfChangeAddNode,
+  remove: pb.ConfChangeType.ConfChangeRemoveNode,
+  update: pb.ConfChangeType.ConfChangeUpdateNode,
+} as const satisfies Record<MembershipChange["kind"], number>;
+
+function toEngineChange(change: MembershipChange): InstanceType<typeof pb.ConfChangeV2> {
+  const single = new pb.ConfChangeSingle({ type: CHANGE_TYPES[change.kind], nodeId: change.id });
+  return new pb.ConfChangeV2({ changes: [single], context: JSON.stringify(change) });
 }
 
-function fromEngineConfState(state: InstanceType<typeof pb.ConfState>): ConfState {
+/** A change of ours travels in the context. */
+function fromEngineChange(data: InstanceType<typeof pb.ConfChangeV2>): MembershipChange | null {
+  return typeof data.context === "string" ? JSON.parse(data.context) : null;
+}
+
+type EngineConfState = InstanceType<typeof pb.ConfState>;
+
+/** The votes of a membership, of ours or the engine's; a roster is none of the engine's business. */
+function fromEngineConfState(
+  state: EngineConfState | ConfState,
+): NonNullable<ConstructorParameters<typeof pb.ConfState>[0]> & ConfState {
   return {
     voters: [...state.voters],
     learners: [...state.learners],
@@ -162,6 +105,10 @@ function fromEngineConfState(state: InstanceType<typeof pb.ConfState>): ConfStat
     learnersNext: [...state.learnersNext],
     autoLeave: state.autoLeave,
   };
+}
+
+function toEngineConfState(state: ConfState): EngineConfState {
+  return new pb.ConfState(fromEngineConfState(state));
 }
 
 function toEngineSnapshot({ index, term, confState }: SnapshotMeta): InstanceType<typeof pb.Snapshot> {
@@ -273,7 +220,7 @@ function engineLoggerFor(onWarning: (text: string) => void): ReturnType<typeof e
   return { debugf: quiet, infof: quiet, warningf: warn, errorf: warn, fatalf: fail, panicf: fail };
 }
 
-/** etcd's RawNode behind our own words. Not re-entrant; one Ready at a time is asserted. */
+/** etcd's RawNode in our own words. Not re-entrant; one Ready at a time is asserted. */
 export class RaftCore {
   readonly #node: InstanceType<typeof engineRawNode.RawNode>;
   readonly #storage: LogStorage;
@@ -315,10 +262,7 @@ export class RaftCore {
 
   /** Appends one entry per element if this node leads. False: it does not lead, is handing over, or too much is uncommitted. */
   propose(payloads: readonly Uint8Array[]): boolean {
-    const entries = payloads.map((data) => new pb.Entry({ data }));
-    const { raft } = this.#node;
-    const refused = raft.Step(new pb.Message({ type: pb.MessageType.MsgProp, from: raft.id, entries }));
-    return refused === null;
+    return this.#append(payloads.map((data) => new pb.Entry({ data })));
   }
 
   /** A message from a peer. A snapshot frame must wait until no Ready is pending (engine rule 2). */
@@ -361,10 +305,58 @@ export class RaftCore {
     };
   }
 
-  /** A committed membership change was reached: gives the membership that holds from it on. */
-  applyConfChange(entry: Entry): ConfState {
-    const change = new pb.ConfChangeV2(JSON.parse(DECODER.decode(entry.data)));
-    return fromEngineConfState(this.#node.applyConfChange(change));
+  /**
+   * Appends a change of membership if this node leads and none is under way; gives its entry's index, else `null`. Throws
+   * `invariant` for one that the membership does not allow: the engine would install an empty one.
+   */
+  proposeChange(change: MembershipChange): LogIndex | null {
+    const { raft } = this.#node;
+    const leads = raft.state === engineRaft.StateType.StateLeader;
+    if (!leads || raft.pendingConfIndex > raft.raftLog.applied) return null;
+    const data = toEngineChange(change);
+    this.#checkChange(data);
+    const index = raft.raftLog.lastIndex() + 1;
+    return this.#append([new pb.Entry({ type: pb.EntryType.EntryConfChangeV2, data })]) ? index : null;
+  }
+
+  /** A committed membership change was reached: gives the votes that hold from it on, and what it says (`null`: nothing of ours). */
+  applyConfChange(entry: Entry): { readonly confState: ConfState; readonly change: MembershipChange | null } {
+    const data = new pb.ConfChangeV2(JSON.parse(DECODER.decode(entry.data)));
+    this.#checkChange(data);
+    const confState = fromEngineConfState(this.#node.applyConfChange(data));
+    return { confState, change: fromEngineChange(data) };
+  }
+
+  /** Asks for a linearizable read; the answer is in a later Ready under `context`, unique and not "". Only on a leader. */
+  readIndex(context: string): void {
+    this.#node.readIndex(context);
+  }
+
+  /** Begins to hand the leadership to `peer`. */
+  transferLeader(peer: NodeId): void {
+    this.#node.transferLeader(peer);
+  }
+
+  /** The peer did not get the snapshot that it was offered: it is asked again what it has. */
+  reportSnapshotFailed(peer: NodeId): void {
+    this.#node.reportSnapshot(peer, engineNode.SnapshotStatus.SnapshotFailure);
+  }
+
+  /** A leader that is no voter any more lets go (the engine's would lead on). */
+  stepDown(): void {
+    const { raft } = this.#node;
+    if (raft.state === engineRaft.StateType.StateLeader) raft.becomeFollower(raft.term, "");
+  }
+
+  #append(entries: EngineEntry[]): boolean {
+    const { raft } = this.#node;
+    return raft.Step(new pb.Message({ type: pb.MessageType.MsgProp, from: raft.id, entries })) === null;
+  }
+
+  #checkChange(data: InstanceType<typeof pb.ConfChangeV2>): void {
+    const { raft } = this.#node;
+    const [, , error] = new engineChanges.Changer(raft.prs, raft.raftLog.lastIndex()).simple(...data.changes);
+    assertInvariant(error === null, `a change of membership that is not possible: ${String(error)}`);
   }
 
   /** The pending Ready was persisted, sent and applied. */
@@ -378,8 +370,6 @@ export class RaftCore {
   status(): CoreStatus {
     const { raft } = this.#node;
     const leads = raft.state === engineRaft.StateType.StateLeader;
-    const match = new Map<NodeId, LogIndex>();
-    if (leads) for (const [id, progress] of raft.prs.progress) match.set(id, progress.match);
     const follows = raft.state === engineRaft.StateType.StateFollower;
     return {
       role: leads ? "leader" : follows ? "follower" : "candidate",
@@ -387,7 +377,17 @@ export class RaftCore {
       term: raft.term,
       commit: raft.raftLog.committed,
       applied: raft.raftLog.applied,
-      match,
+      progress: leads ? this.#progress() : NO_PROGRESS,
+      isTransferring: raft.leadTransferee !== "",
     };
+  }
+
+  #progress(): ReadonlyMap<NodeId, MemberProgress> {
+    const members = new Map<NodeId, MemberProgress>();
+    for (const [id, { match, state }] of this.#node.raft.prs.progress) {
+      const awaitsSnapshot = state === engineTracker.ProgressStateType.StateSnapshot;
+      members.set(id, { match, awaitsSnapshot });
+    }
+    return members;
   }
 }

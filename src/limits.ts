@@ -38,6 +38,10 @@ export const limits = Object.freeze({
   /** Bytes submitted and not yet committed on this node: past it publishers are slowed, then refused. */
   submitBytesMax: 32 * MIB,
   submitCommandsMax: 100_000,
+  /** How long a caller waits for its command to be applied: several elections fit in. */
+  submitPatienceMs: 10_000,
+  /** How long there may be no leader before commands are refused at once and readiness says so: an election fits in. */
+  leaderlessMsMax: 2_000,
 
   /** Retained messages in all, in memory. */
   retainedMessagesMax: 200_000,
@@ -111,6 +115,8 @@ export const limits = Object.freeze({
   /** Payload bytes of one append to a peer; in flight to it are at most this many of them. */
   raftMessageBytesMax: 1 * MIB,
   raftInflightMessagesMax: 16,
+  /** Snapshots on their way to peers, all together: the rest of disk, network and processor belongs to publishers. */
+  snapshotBytesPerSecondMax: 64 * MIB,
   /** Payload bytes applied in one round of the Ready loop. */
   raftApplyBytesMax: 16 * MIB,
 

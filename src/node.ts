@@ -4,14 +4,15 @@ import { FileSnapshotStore } from "../cluster/log/file-snapshot-store.js";
 import { SegmentLog } from "../cluster/log/segment-log.js";
 import { RaftNode } from "../cluster/node.js";
 import { MemoryNetwork } from "../cluster/transport/memory-transport.js";
-import type { Readiness } from "./broker.js";
+import type { Broker, Readiness } from "./broker.js";
+import type { ClusterControl } from "./cluster-control.js";
 import { Submitter } from "./commands/submit.js";
 import type { ServeConfig } from "./config.js";
 import type { ClientView, Edge } from "./edges/edge.js";
 import { createHttpEdge } from "./edges/http/server.js";
 import { createMqttEdge } from "./edges/mqtt/server.js";
 import { SocketBudget } from "./edges/socket-budget.js";
-import type { ErrorCode } from "./errors.js";
+import { type ErrorCode, JangadaError } from "./errors.js";
 import { limits } from "./limits.js";
 import { type DataDirectory, openDataDirectory } from "./replica/data-directory.js";
 import { DiskWatch } from "./replica/disk-watch.js";
@@ -43,6 +44,8 @@ export interface RunningNode {
   /** `host:port` */
   readonly mqtt: string;
   readonly http: string;
+  /** Where it listens for its peers; `null` when it does not. */
+  readonly peer: string | null;
   /** Resolves when the node has to stop by itself: its disk failed, or it found its own rules broken. */
   readonly failed: Promise<Error>;
   /** Stops accepting, answers what is being committed, closes connections and stores. */
@@ -116,6 +119,7 @@ async function startInDirectory(
   const kick = (id: string): boolean => edges.some((edge) => edge.kick(id));
   const shared = {
     broker: core.broker,
+    cluster: loneCluster(core.broker),
     logger,
     clock: systemClock,
     host: config.host,
@@ -144,11 +148,25 @@ async function startInDirectory(
   const stop = once(() => stopNode(core, edges, directory, lifecycle));
   try {
     const [mqttAddress, httpAddress] = [await mqtt.start(), await http.start()];
-    return { nodeId: config.nodeId, mqtt: mqttAddress, http: httpAddress, failed: lifecycle.failed, stop };
+    const addresses = { mqtt: mqttAddress, http: httpAddress, peer: null };
+    return { nodeId: config.nodeId, ...addresses, failed: lifecycle.failed, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** The group of one: there is nobody to wait for, and nobody to add. */
+function loneCluster(broker: Broker): ClusterControl {
+  const refuse = (): Promise<never> => Promise.reject(new JangadaError("not_ready", "this node is alone"));
+  return {
+    readBarrier: async () => undefined,
+    status: async () => broker.status(),
+    addMember: refuse,
+    promoteMember: refuse,
+    removeMember: refuse,
+    transferLeadership: refuse,
+  };
 }
 
 /** Says so when the system allows fewer sockets than the configuration: a warning only where somebody asked for that many. */

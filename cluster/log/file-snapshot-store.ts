@@ -2,13 +2,19 @@
  * Snapshots on disk: a directory each, written aside as `tmp-*`, every file synced, listed in a manifest, renamed to `snapshot-*`
  * and the parent synced. Numbers count up; the highest is the newest, and the others go once it is durable.
  */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { assertInvariant, ClusterError } from "../errors.js";
 import type { GroupId, SnapshotMeta } from "../types.js";
 import { type Disk, readFully, systemCode, toDiskError, writeFully } from "./disk.js";
 import { nodeDisk } from "./node-disk.js";
 import { decodeManifest, encodeManifest, MANIFEST_NAME, type SnapshotManifest } from "./snapshot-manifest.js";
-import type { SnapshotFile, SnapshotSink, SnapshotSource, SnapshotStore } from "./snapshot-store.js";
+import type {
+  HeldSnapshot,
+  SnapshotFile,
+  SnapshotSink,
+  SnapshotSource,
+  SnapshotStore,
+} from "./snapshot-store.js";
 import { checksumOf, SnapshotWriter } from "./snapshot-writer.js";
 
 export interface FileSnapshotStoreOptions {
@@ -30,8 +36,12 @@ export class FileSnapshotStore implements SnapshotStore {
   readonly #group: GroupId;
   readonly #disk: Disk;
   #serial = 0;
+  /** Serial of the newest finished one. */
+  #finished = 0;
   #latest: FileSnapshot | null = null;
   #creating = false;
+  /** Readers of each snapshot that somebody holds, by its directory's name. */
+  readonly #readers = new Map<string, number>();
 
   constructor(options: FileSnapshotStoreOptions) {
     this.#dir = options.dir;
@@ -46,6 +56,7 @@ export class FileSnapshotStore implements SnapshotStore {
       for (const name of names) {
         this.#serial = Math.max(this.#serial, Number(FINISHED.exec(name)?.[1] ?? 0));
       }
+      this.#finished = this.#serial;
       if (this.#serial > 0) this.#latest = await this.#load(directoryName(this.#serial));
       for (const name of names) {
         if (TEMPORARY.test(name)) await this.#remove(name);
@@ -60,6 +71,24 @@ export class FileSnapshotStore implements SnapshotStore {
 
   latest(): SnapshotSource | null {
     return this.#latest;
+  }
+
+  hold(): HeldSnapshot | null {
+    const source = this.#latest;
+    if (source === null) return null;
+    const name = basename(source.directory);
+    this.#readers.set(name, (this.#readers.get(name) ?? 0) + 1);
+    return { source, release: () => this.#release(name) };
+  }
+
+  #release(name: string): void {
+    const readers = (this.#readers.get(name) ?? 1) - 1;
+    if (readers > 0) {
+      this.#readers.set(name, readers);
+      return;
+    }
+    this.#readers.delete(name);
+    if (name !== directoryName(this.#finished)) void this.#remove(name).catch(() => undefined);
   }
 
   async create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<void>): Promise<SnapshotSource> {
@@ -110,6 +139,7 @@ export class FileSnapshotStore implements SnapshotStore {
     await this.#disk.syncDirectory(join(this.#dir, aside));
     await this.#disk.rename(join(this.#dir, aside), join(this.#dir, name));
     await this.#disk.syncDirectory(this.#dir);
+    this.#finished = this.#serial;
     return new FileSnapshot(this.#disk, join(this.#dir, name), manifest);
   }
 
@@ -122,7 +152,8 @@ export class FileSnapshotStore implements SnapshotStore {
 
   async #removeOlder(names: readonly string[]): Promise<void> {
     for (const name of names) {
-      if (FINISHED.test(name) && name !== directoryName(this.#serial)) await this.#remove(name);
+      const isOlder = FINISHED.test(name) && name !== directoryName(this.#finished);
+      if (isOlder && !this.#readers.has(name)) await this.#remove(name);
     }
   }
 

@@ -6,7 +6,13 @@ import { assertInvariant, ClusterError } from "../errors.js";
 import type { SnapshotMeta } from "../types.js";
 import { isFileName } from "./snapshot-manifest.js";
 import { plainMeta } from "./snapshot-meta.js";
-import type { SnapshotFile, SnapshotSink, SnapshotSource, SnapshotStore } from "./snapshot-store.js";
+import type {
+  HeldSnapshot,
+  SnapshotFile,
+  SnapshotSink,
+  SnapshotSource,
+  SnapshotStore,
+} from "./snapshot-store.js";
 
 /** What is durable. */
 export interface MemorySnapshotImage {
@@ -64,6 +70,11 @@ export class MemorySnapshotStore implements SnapshotStore {
 
   latest(): SnapshotSource | null {
     return this.#image.latest;
+  }
+
+  hold(): HeldSnapshot | null {
+    const { latest } = this.#image;
+    return latest === null ? null : { source: latest, release: () => undefined };
   }
 
   async create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<void>): Promise<SnapshotSource> {

@@ -33,6 +33,13 @@ export interface SnapshotSource {
   verify(): Promise<void>;
 }
 
+/** The newest snapshot of some moment, which stays readable until it is let go of, whatever comes after it. */
+export interface HeldSnapshot {
+  readonly source: SnapshotSource;
+  /** Once. */
+  release(): void;
+}
+
 export interface SnapshotStore {
   /**
    * Reads the newest manifest, then removes what an interrupted `create` left behind. Called once, before anything else. Throws
@@ -42,6 +49,9 @@ export interface SnapshotStore {
 
   /** The newest snapshot, or `null`. */
   latest(): SnapshotSource | null;
+
+  /** The newest snapshot, kept while it is read by others; `null` when there is none. */
+  hold(): HeldSnapshot | null;
 
   /**
    * Writes a snapshot: `fill` hands over its files; when it resolves they are synced, listed with checksums in a manifest and

@@ -7,6 +7,7 @@
  *     entries: term f64, index f64, kind u8, length u32, data
  */
 import { ClusterError } from "../errors.js";
+import { parseJson, parseMeta } from "../log/snapshot-meta.js";
 import { type Entry, EntryKind, type PeerMessage, type SnapshotMeta } from "../types.js";
 
 /** Version of the format; a newer one is refused. */
@@ -88,23 +89,9 @@ function malformed(what: string): ClusterError {
 }
 
 function decodeSnapshot(text: string): SnapshotMeta {
-  try {
-    const { index, term, confState } = JSON.parse(text);
-    const { voters, learners, votersOutgoing, learnersNext, autoLeave } = confState;
-    const lists = [voters, learners, votersOutgoing, learnersNext];
-    const isList = (list: unknown): boolean =>
-      Array.isArray(list) && list.every((id) => typeof id === "string");
-    if (Number.isSafeInteger(index) && Number.isSafeInteger(term) && lists.every(isList)) {
-      return {
-        index,
-        term,
-        confState: { voters, learners, votersOutgoing, learnersNext, autoLeave: autoLeave === true },
-      };
-    }
-  } catch {
-    // Falls through to the one error for everything that is not snapshot metadata.
-  }
-  throw malformed("snapshot metadata");
+  const meta = parseMeta(parseJson(text));
+  if (meta === null) throw malformed("snapshot metadata");
+  return meta;
 }
 
 /** A cursor over bytes that checks every step. */

@@ -1,6 +1,8 @@
 /** One node from start to exit code: says ready, and one clear line about whatever ends it. */
 import pretty from "pino-pretty";
 import { isLoopback } from "../config/doors.js";
+import { peerSettings } from "../config/peer-address.js";
+import { readClusterSecret } from "../config/secret-file.js";
 import type { ServeConfig } from "../config.js";
 import { FatalError } from "../errors.js";
 import { limits } from "../limits.js";
@@ -18,13 +20,15 @@ function logger(config: ServeConfig): Logger {
   return createLogger(config.logLevel, false, pretty({ translateTime: "SYS:HH:MM:ss.l", sync: true }));
 }
 
-/** Runs a node until it is told to stop or has to; gives the exit code. */
+/** Runs a node until it is told to stop or has to; gives the exit code. Throws `ConfigError` for a bad secret file, before anything runs. */
 export async function runNode(config: ServeConfig): Promise<number> {
+  const secret = config.clusterSecretFile === null ? null : readClusterSecret(config.clusterSecretFile);
   const loud = loudLogger();
   const log = logger(config);
   const death = dieOnUncaught(loud);
   const stopping = firstStopSignal(loud);
   warnOfChoices(config, log);
+  if (secret?.warning) log.warn({ file: config.clusterSecretFile }, secret.warning);
 
   const starting = startNode(config, { logger: log });
   // A failed start is told below; a stop that was asked for meanwhile must not make it an unhandled rejection.
@@ -35,7 +39,7 @@ export async function runNode(config: ServeConfig): Promise<number> {
   } catch (error) {
     return fatal(loud, error, "the node cannot start");
   }
-  loud.info({ nodeId: node.nodeId, mqtt: node.mqtt, http: node.http, peer: null }, "ready");
+  loud.info({ nodeId: node.nodeId, mqtt: node.mqtt, http: node.http, peer: node.peer }, "ready");
 
   const end = await Promise.race([stopping, node.failed, death.catch(asError)]);
   if (typeof end !== "string") return fatal(loud, end, "the node has to stop");
@@ -55,6 +59,13 @@ function warnOfChoices(config: ServeConfig, log: Logger): void {
     log.warn(
       { host: config.host },
       "everybody who reaches this address may publish, subscribe and delete topics",
+    );
+  }
+  const peer = peerSettings(config);
+  if (peer !== null && !isLoopback(peer.host)) {
+    log.warn(
+      { host: peer.host, port: peer.port },
+      "what nodes send each other is not encrypted: keep the peer port on a network of their own",
     );
   }
   if (config.durability === "os") {

@@ -2,8 +2,8 @@
  * The kinds of value that a setting can have: how each is checked (zod), written in help and formatted as a default.
  * Every schema takes text (flags, variables) as well as what YAML makes of it (numbers, booleans, lists).
  */
-import { isIP } from "node:net";
 import { z } from "zod";
+import { isHost } from "./peer-address.js";
 import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from "./units.js";
 
 /** One kind of value. */
@@ -74,13 +74,6 @@ export function toggle(): Kind<boolean> {
   return { placeholder: "", expected, schema, format: String };
 }
 
-/** On, and nothing else for now: `why` ends the sentence "must be true". */
-export function alwaysOn(why: string): Kind<boolean> {
-  const expected = `true: ${why}`;
-  const schema = z.preprocess((raw) => SWITCH_WORDS.get(raw) ?? raw, z.literal(true, must(expected)));
-  return { placeholder: "", expected, schema, format: String };
-}
-
 /** One of a few words. */
 export function oneOf<const Word extends string>(words: readonly Word[]): Kind<Word> {
   const expected = `one of ${words.join(", ")}`;
@@ -97,23 +90,19 @@ export function nodeNumber(): Kind<string> {
   return { placeholder: "N", expected, schema, format: String };
 }
 
-/** A directory's path. */
-export function directory(): Kind<string> {
+/** A path, of a directory unless `placeholder` says otherwise. */
+export function path(placeholder = "DIR"): Kind<string> {
   const expected = "a path";
   const schema = z
     .string(must(expected))
     .min(1, must(expected))
-    .refine((path) => !path.includes("\0"), must(expected));
-  return { placeholder: "DIR", expected, schema, format: String };
+    .refine((written) => !written.includes("\0"), must(expected));
+  return { placeholder, expected, schema, format: String };
 }
-
-const HOST_NAME = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
 
 /** An address or a host name to listen on; `[::1]` is taken as `::1`. */
 export function listenAddress(): Kind<string> {
   const expected = "an IP address or a host name, without a port";
-  const isHost = (host: string): boolean =>
-    isIP(host) !== 0 || (HOST_NAME.test(host) && host.length <= 253 && !/^[\d.]+$/.test(host));
   const schema = z.preprocess(
     (raw) => (typeof raw === "string" ? raw.replace(/^\[(.*)\]$/, "$1") : raw),
     z.string(must(expected)).refine(isHost, must(expected)),
@@ -144,6 +133,11 @@ export function origins(): Kind<readonly string[]> {
     schema,
     format: (list) => (list.length === 0 ? "none" : list.join(",")),
   };
+}
+
+/** A kind whose value may be missing: that is the default, and nothing that anybody writes. */
+export function optional<Value>(kind: Kind<Value>): Kind<Value | null> {
+  return { ...kind, format: (value) => (value === null ? "none" : kind.format(value)) };
 }
 
 /** Any text but the empty one. */

@@ -1,12 +1,30 @@
 /** What `jangada serve` runs with, as a value: made once from flags, variables, file and defaults, then frozen. */
 import type { LogLevel } from "../runtime/logger.js";
 
+/** A founding voter and where its peers dial it (`host:port`). */
+export interface Founder {
+  readonly id: string;
+  readonly peer: string;
+}
+
 /** Everything `jangada serve` can be told. Frozen; parsed once. Each field is one row of settings.ts. */
 export interface ServeConfig {
   /** A positive whole number in decimal digits. */
   readonly nodeId: string;
-  /** One voter, this node. */
+  /** One voter, this node: so unless `initialCluster` or `joinUrl` says otherwise. */
   readonly singleNode: boolean;
+  /** The founding voters by number; empty when this node founds alone or joins. Frozen. */
+  readonly initialCluster: readonly Founder[];
+  /** A member's HTTP address: this node asks there to be let in. */
+  readonly joinUrl: string | null;
+  /** With `joinUrl`: never votes. */
+  readonly isLearner: boolean;
+  /** What `peerSettings` (peer-address.ts) makes the peer listener of. */
+  readonly peerHost: string | null;
+  readonly peerPort: number | null;
+  readonly peerAdvertise: string | null;
+  /** Read by secret-file.ts. */
+  readonly clusterSecretFile: string | null;
   readonly dataDir: string;
   readonly host: string;
   readonly mqttPort: number;

@@ -4,18 +4,20 @@
  */
 import { limits } from "../limits.js";
 import {
-  alwaysOn,
   bytes,
   count,
-  directory,
   duration,
+  httpUrl,
   type Kind,
   listenAddress,
   nodeNumber,
   oneOf,
+  optional,
   origins,
+  path,
   toggle,
 } from "./kinds.js";
+import { founders, peerAddress } from "./peer-kinds.js";
 import type { ServeConfig, SettingKey } from "./serve-config.js";
 
 /** One row. The flag is `--` + name, the variable `JANGADA_` + name in capitals, the file key the name itself. */
@@ -50,13 +52,13 @@ const identity = {
   },
   singleNode: {
     name: "single-node",
-    kind: alwaysOn("this version runs a group of one node"),
+    kind: toggle(),
     defaultValue: true,
-    help: "run a Raft group of one voter",
+    help: "run a group of this node alone; so unless --initial-cluster or --join is given",
   },
   dataDir: {
     name: "data-dir",
-    kind: directory(),
+    kind: path(),
     defaultValue: "data",
     help: "where the log, the messages and the state are kept; made when missing, one node at a time",
   },
@@ -89,6 +91,52 @@ const identity = {
     kind: origins(),
     defaultValue: [],
     help: "web origins that browsers may call from, separated by commas; * for any",
+  },
+} satisfies Partial<Settings>;
+
+/** With whom: the cluster that it founds or joins, and where its peers find it. */
+const cluster = {
+  initialCluster: {
+    name: "initial-cluster",
+    kind: founders(),
+    defaultValue: [],
+    help: "the nodes that found a cluster together, with their peer addresses; the same text on each of them",
+  },
+  joinUrl: {
+    name: "join",
+    kind: optional(httpUrl()),
+    defaultValue: null,
+    help: "join the cluster of the node at this HTTP address, as a voter when it has caught up",
+  },
+  isLearner: {
+    name: "learner",
+    kind: toggle(),
+    defaultValue: false,
+    help: "with --join: take publishes and serve streams, never vote",
+  },
+  peerHost: {
+    name: "peer-host",
+    kind: optional(listenAddress()),
+    defaultValue: null,
+    help: "address that other nodes are listened for; else the one they dial, 0.0.0.0 where that is a name",
+  },
+  peerPort: {
+    name: "peer-port",
+    kind: optional(count(0, PORT_MAX, "PORT")),
+    defaultValue: null,
+    help: "port that other nodes are listened for, else the one in --initial-cluster; 0 picks a free one",
+  },
+  peerAdvertise: {
+    name: "peer-advertise",
+    kind: optional(peerAddress()),
+    defaultValue: null,
+    help: "what other nodes dial, where it is not the address listened on",
+  },
+  clusterSecretFile: {
+    name: "cluster-secret-file",
+    kind: optional(path("PATH")),
+    defaultValue: null,
+    help: "file with the secret that all nodes of the cluster share; needed where a peer address is not loopback",
   },
 } satisfies Partial<Settings>;
 
@@ -163,7 +211,7 @@ const behaviour = {
 } satisfies Partial<Settings>;
 
 /** Every setting of `jangada serve`, in the order of help and documentation. */
-export const SETTINGS: Settings = { ...identity, ...behaviour };
+export const SETTINGS: Settings = { ...identity, ...cluster, ...behaviour };
 
 /** Names the file: a flag and a variable, and no key, since a file does not name another. */
 export const CONFIG_FILE = {

@@ -61,6 +61,7 @@ it("has every route of the contract", () => {
   ).toEqual(
     [
       "DELETE /clients/{id}",
+      "DELETE /cluster/members/{id}",
       "DELETE /topics/{topic}",
       "GET /clients",
       "GET /cluster",
@@ -75,6 +76,9 @@ it("has every route of the contract", () => {
       "GET /topics/{topic}/retained",
       "GET /topics/{topic}/stream",
       "PATCH /topics/{topic}",
+      "POST /cluster/leader",
+      "POST /cluster/members",
+      "POST /cluster/members/{id}/promote",
       "POST /topics",
       "POST /topics/{topic}/messages",
     ].sort(),
@@ -128,9 +132,58 @@ describe("a publish", () => {
     );
     expect(Object.keys(publish?.requestBody?.content ?? {})).toEqual(["*/*", "application/x-ndjson"]);
     expect(Object.keys(publish?.responses ?? {})).toEqual(
-      expect.arrayContaining(["201", "202", "400", "404", "409", "413", "415", "503", "507"]),
+      expect.arrayContaining(["201", "202", "400", "404", "409", "413", "415", "503", "504", "507"]),
     );
   });
+});
+
+/** The operation of a method and a path. */
+function operationOf(method: string, path: string): Operation {
+  const found = document.paths[path]?.[method];
+  if (found === undefined) throw new Error(`no ${method} ${path}`);
+  return found;
+}
+
+it("says which reads may be local", () => {
+  const readsWith = operations().filter(([, , { parameters = [] }]) =>
+    parameters.some(({ name, in: place }) => name === "consistency" && place === "query"),
+  );
+  expect(readsWith.map(([method, path]) => `${method} ${path}`).sort()).toEqual([
+    "get /cluster",
+    "get /topics",
+    "get /topics/{topic}",
+    "get /topics/{topic}/retained",
+  ]);
+  for (const [, , { responses }] of readsWith) expect(responses["503"]?.description).toContain("no_leader");
+});
+
+it("says which answers tell their position", () => {
+  const telling = operations().filter(([, , { responses }]) =>
+    valuesOf("Jangada-Position", responses["200"]).some((header) => typeof header === "object"),
+  );
+  expect(telling.map(([method, path]) => `${method} ${path}`).sort()).toEqual([
+    "get /stream",
+    "get /topics/{topic}/messages",
+    "get /topics/{topic}/retained",
+    "get /topics/{topic}/stream",
+  ]);
+});
+
+it("says what changes of the group are refused with", () => {
+  const codes = (method: string, path: string): string =>
+    Object.values(operationOf(method, path).responses)
+      .map(({ description }) => description)
+      .join();
+  const adding = codes("post", "/cluster/members");
+  const removing = codes("delete", "/cluster/members/{id}");
+  for (const code of ["member_exists", "member_removed", "change_pending", "no_leader", "outcome_unknown"]) {
+    expect(adding).toContain(`\`${code}\``);
+  }
+  for (const code of ["member_unknown", "quorum_at_risk", "no_leader"]) {
+    expect(removing).toContain(`\`${code}\``);
+  }
+  expect(codes("post", "/cluster/leader")).toContain("`transfer_failed`");
+  expect(operationOf("post", "/topics/{topic}/messages").responses).toHaveProperty("504");
 });
 
 it("says of bodies what the routes insist on: known fields only, and a name", () => {
@@ -141,6 +194,9 @@ it("says of bodies what the routes insist on: known fields only, and a name", ()
     properties: { retention: { additionalProperties: false } },
   });
   expect(Retention).toMatchObject({ additionalProperties: false });
+  const { NewMember, NewLeader } = document.components.schemas;
+  expect(NewMember).toMatchObject({ additionalProperties: false, required: ["id", "peer"] });
+  expect(NewLeader).toMatchObject({ additionalProperties: false, required: [] });
 });
 
 it("the answers are of the shapes that it describes", async () => {
@@ -159,5 +215,12 @@ it("the answers are of the shapes that it describes", async () => {
   expect(await keys(await fetch(`${host.url}/topics/a/retained`))).toEqual(envelope);
   expect(await keys(await fetch(`${host.url}/topics`))).toEqual(keysOf("TopicPage"));
   expect(await keys(await fetch(`${host.url}/cluster`))).toEqual(keysOf("Cluster"));
+  const added = await post("/cluster/members", '{"id":"4","peer":"a:1"}', "application/json");
+  expect(await keys(added)).toEqual(keysOf("JoinTicket"));
+  expect(await keys(await fetch(`${host.url}/cluster/leader`, { method: "POST" }))).toEqual(
+    keysOf("LeaderId"),
+  );
+  const promoted = await fetch(`${host.url}/cluster/members/4/promote`, { method: "POST" });
+  expect(await keys(promoted)).toEqual(keysOf("MemberId"));
   expect(await keys(await fetch(`${host.url}/nope`))).toEqual(keysOf("Problem"));
 });

@@ -1,4 +1,4 @@
-/** For operators: health, readiness, metrics, clients, cluster; pages of other origins; starting and stopping. */
+/** For operators: health, readiness, metrics, clients; pages of other origins; starting and stopping. */
 import { createServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { expectProblem, jsonOf } from "../support/answers.js";
@@ -40,11 +40,6 @@ it("metrics are Prometheus text", async () => {
   const response = await fetch(`${url}/metrics`);
   expect(response.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
   expect(await response.text()).toContain("# TYPE jangada_messages_received_total counter");
-});
-
-it("the cluster is as the node sees it", async () => {
-  const { url, broker } = await host();
-  expect(await (await fetch(`${url}/cluster`)).json()).toEqual(broker.status());
 });
 
 describe("clients", () => {

@@ -1,8 +1,32 @@
 /** PUBLISH and PUBACK towards the server (MQTT 3.1.1, 3.3 and 3.4). */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Command } from "../../src/commands/command.js";
 import { limits } from "../../src/limits.js";
+import type { CommandResult } from "../../src/state-machine/effects.js";
+import { FakeBroker } from "../support/fake-broker.js";
 import { startEdge, type TestEdge, until } from "./support/edge.js";
 import { publishPacket, RawClient } from "./support/raw-client.js";
+
+/** Answers commands when the test says so, with what it says. */
+class UndecidedBroker extends FakeBroker {
+  readonly waiting: ((result: CommandResult) => void)[] = [];
+
+  override submit(_command: Command, done: (result: CommandResult) => void): void {
+    this.waiting.push(done);
+  }
+}
+
+const PUBLISHED: CommandResult = {
+  kind: "published",
+  topic: "a",
+  firstPosition: 1,
+  lastPosition: 1,
+  firstOffset: 0,
+  lastOffset: 0,
+  count: 1,
+  timestampMs: 1,
+  replayed: false,
+};
 
 let server: TestEdge;
 let client: RawClient;
@@ -51,11 +75,28 @@ describe("QoS 1", () => {
     expect(server.metrics.of("bytesIn")).toBe(8);
   });
 
-  it("that the node refuses ends the connection without PUBACK, so that the client tries again", async () => {
-    server.broker.refusal = "disk_full";
-    client.send(publishPacket("a", "x", 1));
-    await client.expectClosed();
-    expect(server.metrics.of("refused disk_full")).toBe(1);
+  it.each(["disk_full", "no_leader", "outcome_unknown", "not_ready"] as const)(
+    "that fails with %s ends the connection without PUBACK, so that the client sends it again",
+    async (code) => {
+      server.broker.refusal = code;
+      client.send(publishPacket("a", "x", 1));
+      await client.expectClosed();
+      expect(server.metrics.of(`refused ${code}`)).toBe(1);
+    },
+  );
+
+  it("is not acknowledged once one before it is unknown, although it was committed: the client sends both again", async () => {
+    const broker = new UndecidedBroker();
+    const undecided = await startEdge({ broker });
+    const other = await RawClient.connected(undecided.port, "publisher");
+    other.send(Buffer.concat([publishPacket("a", "x", 1), publishPacket("a", "y", 2)]));
+    await until(() => broker.waiting.length === 2);
+    const [first, second] = broker.waiting;
+    first?.({ kind: "failed", code: "outcome_unknown" });
+    second?.(PUBLISHED);
+    await other.expectClosed();
+    expect(undecided.metrics.of("refused outcome_unknown")).toBe(1);
+    await undecided.close();
   });
 
   it("what was committed before the refused one is acknowledged, even in the same log entry", async () => {

@@ -10,6 +10,7 @@ import { systemClock } from "../../src/runtime/clock.js";
 import { type Logger, silentLogger } from "../../src/runtime/logger.js";
 import { createMetrics } from "../../src/runtime/metrics.js";
 import { FakeBroker } from "./fake-broker.js";
+import { FakeCluster } from "./fake-cluster.js";
 
 /** The tests' broker with the event ids of a node, topic counts, and a readiness in the test's hand. */
 export class HttpTestBroker extends FakeBroker {
@@ -50,6 +51,7 @@ export interface HttpHost {
   readonly url: string;
   readonly port: number;
   readonly broker: HttpTestBroker;
+  readonly cluster: FakeCluster;
   readonly edge: HttpEdge;
   /** What the edge logged as an error. */
   readonly errors: readonly object[];
@@ -63,10 +65,12 @@ export async function startHttpHost(
   broker = new HttpTestBroker(),
 ): Promise<HttpHost> {
   const metrics = createMetrics();
+  const cluster = new FakeCluster(broker);
   const errors: object[] = [];
   const logger: Logger = { ...silentLogger, error: (facts) => void errors.push(facts) };
   const edge: HttpEdge = createHttpEdge({
     broker,
+    cluster,
     metrics: metrics.edge("http"),
     expose: metrics.expose,
     logger,
@@ -87,6 +91,7 @@ export async function startHttpHost(
     url: `http://${address}`,
     port: Number(address.slice(address.lastIndexOf(":") + 1)),
     broker,
+    cluster,
     edge,
     errors,
     metrics: async () => (await metrics.expose()).text,

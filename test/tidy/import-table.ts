@@ -35,6 +35,7 @@ const EDGE_VIEW = [
   ...VALUES,
   RUNTIME,
   "src/broker.ts",
+  "src/cluster-control.ts",
   ...EDGES_SHARE,
   "src/store/message-store.ts",
   "src/topics/subscriber.ts",
@@ -55,6 +56,8 @@ export const IMPORT_TABLE: readonly Row[] = [
     files: "src/config/",
     may: [...COMMON, "src/runtime/logger.ts", "node:net", "node:util", "npm:zod", "npm:yaml"],
   },
+  // A file's mode is checked on the very file that is read.
+  { files: "src/config/secret-file.ts", may: [...COMMON, "node:fs"] },
   { files: "src/config.ts", may: ["src/config/", ...COMMON] },
 
   // Pure: no Node, no npm.
@@ -91,6 +94,7 @@ export const IMPORT_TABLE: readonly Row[] = [
       RUNTIME,
       "cluster/",
       "src/broker.ts",
+      "src/cluster-control.ts",
       "src/commands/",
       "src/edges/edge.ts",
       "src/state-machine/",
@@ -103,6 +107,7 @@ export const IMPORT_TABLE: readonly Row[] = [
     files: "src/broker.ts",
     may: [...VALUES, "src/store/message-store.ts", "src/topics/filter-set.ts", "src/topics/subscriber.ts"],
   },
+  { files: "src/cluster-control.ts", may: ["src/broker.ts"] },
 
   // Bytes to commands, batches to bytes. One edge knows nothing of another, but some things are the same for all.
   { files: "src/edges/edge.ts", may: [] },
@@ -110,7 +115,15 @@ export const IMPORT_TABLE: readonly Row[] = [
   { files: "src/edges/retained-queue.ts", may: EDGE_VIEW },
   {
     files: "src/edges/http/",
-    may: [...EDGE_VIEW, "node:", "npm:fastify", "npm:@fastify/swagger", "npm:zod"],
+    // How a peer's address is written is the same in a setting and in a request.
+    may: [
+      ...EDGE_VIEW,
+      "src/config/peer-address.ts",
+      "node:",
+      "npm:fastify",
+      "npm:@fastify/swagger",
+      "npm:zod",
+    ],
   },
   { files: "src/edges/mqtt/", may: [...EDGE_VIEW, "node:", "npm:mqtt-packet"] },
 
@@ -122,8 +135,10 @@ export const IMPORT_TABLE: readonly Row[] = [
       RUNTIME,
       "cluster/",
       "src/broker.ts",
+      "src/cluster-control.ts",
       "src/commands/",
       "src/config.ts",
+      "src/config/",
       "src/edges/",
       "src/replica/",
       "src/store/",

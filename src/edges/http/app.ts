@@ -14,6 +14,7 @@ import { JangadaError } from "../../errors.js";
 import { limits } from "../../limits.js";
 import { SMALL_ANSWER_BYTES } from "./answer-budget.js";
 import { waitsForLeave } from "./body.js";
+import { addClusterRoutes } from "./cluster.js";
 import { type HttpContext, refuse } from "./context.js";
 import { addHistoryRoutes } from "./history.js";
 import { addOperatorRoutes } from "./ops.js";
@@ -167,6 +168,7 @@ export async function buildApp(context: HttpContext, streams: EventStreams): Pro
   addTopicRoutes(app, context);
   addHistoryRoutes(app, context);
   addOperatorRoutes(app, context);
+  addClusterRoutes(app, context);
   await app.ready();
   return (request, response) => {
     const { origin, host } = request.headers;

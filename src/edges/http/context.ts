@@ -1,6 +1,7 @@
 /** What the routes share. */
 import type { ServerResponse } from "node:http";
 import type { Broker } from "../../broker.js";
+import type { ClusterControl } from "../../cluster-control.js";
 import type { Command } from "../../commands/command.js";
 import { JangadaError } from "../../errors.js";
 import type { Clock } from "../../runtime/clock.js";
@@ -14,6 +15,7 @@ import { type Problem, sendProblem } from "./problem.js";
 
 export interface HttpContext {
   readonly broker: Broker;
+  readonly cluster: ClusterControl;
   readonly metrics: EdgeMetrics;
   readonly expose: Metrics["expose"];
   readonly logger: Logger;

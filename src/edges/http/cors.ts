@@ -4,7 +4,7 @@
  */
 
 /** Response headers that a page may read. */
-const EXPOSED = "Idempotent-Replayed, Link, Location, Retry-After";
+const EXPOSED = "Idempotent-Replayed, Jangada-Position, Link, Location, Retry-After";
 /** Request headers that a page may send. */
 const ALLOWED = "Accept, Content-Type, Idempotency-Key, Last-Event-ID";
 const PREFLIGHT_MAX_AGE_SECONDS = 600;

@@ -5,14 +5,15 @@ import { limits } from "../../limits.js";
 import type { ReadPage } from "../../store/message-store.js";
 import { FilterSet } from "../../topics/filter-set.js";
 import { preferredType } from "./accept.js";
+import { awaitConsistency, caughtUp, positionHeader } from "./consistency.js";
 import type { HttpContext } from "./context.js";
 import { envelopeJson } from "./envelope.js";
 import { gapLine } from "./ndjson.js";
 import { Query } from "./query.js";
 import { schemas } from "./schemas.js";
 import { NDJSON_TYPE } from "./stream-formats.js";
-import { pathOf } from "./topic-path.js";
-import { requestedTopic } from "./topics.js";
+import { pathOf, topicNameOf } from "./topic-path.js";
+import { requestedTopic, topicNamed } from "./topics.js";
 
 const JSON_TYPE = "application/json";
 
@@ -46,8 +47,12 @@ async function history(context: HttpContext, request: FastifyRequest, reply: Fas
   const query = new Query(request.raw.url ?? "");
   const limit = query.integer("limit", 1, limits.historyLimitMax) ?? limits.historyLimitDefault;
   const afterId = query.one("after");
-  const topic = requestedTopic(broker, request);
-  const after = afterId === undefined ? 0 : broker.positionOf(afterId);
+  const { topic, after } = await caughtUp(context, () => ({
+    topic: requestedTopic(broker, request),
+    after: afterId === undefined ? 0 : broker.positionOf(afterId),
+  }));
+  // Before it is read: the page holds at least everything up to there.
+  reply.headers(positionHeader(context));
   // Before it is read: pages that are read at the same time are all in memory.
   context.answers.count(reply.raw, Math.min(topic.bytes, limits.historyBytesMax));
   const page = await broker.history(topic, after, limit);
@@ -74,7 +79,11 @@ export function addHistoryRoutes(app: FastifyInstance, context: HttpContext): vo
   );
 
   app.get("/topics/:topic/retained", { schema: schemas.retained }, async (request, reply) => {
-    const { name } = requestedTopic(broker, request);
+    const url = request.raw.url ?? "";
+    const name = topicNameOf(url);
+    await awaitConsistency(context, url);
+    topicNamed(broker, name);
+    reply.headers(positionHeader(context));
     const [message] = broker.retained(new FilterSet([{ filter: name, qos: 0 }]));
     if (message === undefined) throw new JangadaError("retained_not_found");
     reply.type(JSON_TYPE);

@@ -1,4 +1,4 @@
-/** For operators and probes: alive, serving, metrics, who is connected, how the group is doing, the description of it all. */
+/** For operators and probes: alive, serving, metrics, who is connected, the description of it all. */
 import type { FastifyInstance } from "fastify";
 import { JangadaError } from "../../errors.js";
 import type { HttpContext } from "./context.js";
@@ -42,8 +42,6 @@ export function addOperatorRoutes(app: FastifyInstance, context: HttpContext): v
       throw new JangadaError("not_found", "there is no client of that id; GET /clients lists them");
     return reply.code(204).send();
   });
-
-  app.get("/cluster", { schema: schemas.cluster }, async () => broker.status());
 
   app.get("/openapi.json", { schema: schemas.openapi }, async (_request, reply) =>
     reply.type("application/json").send(app.swagger()),

@@ -1,5 +1,6 @@
 /** The shapes that several routes share, by name, and short ways to write a route's schema. */
 import { ERROR_CODES, type ErrorCode } from "../../errors.js";
+import { POSITION_HEADER } from "./consistency.js";
 import { PROBLEM_TYPE, STATUS_BY_CODE } from "./problem.js";
 
 /** A JSON Schema, as a value. */
@@ -25,6 +26,17 @@ const COUNT = { type: "integer", minimum: 0 };
 const TEXT = { type: "string" };
 const POSITIVE = { type: "integer", minimum: 1 };
 const NULLABLE_POSITIVE = { type: ["integer", "null"], minimum: 1 };
+const MEMBER_ID = {
+  type: "string",
+  pattern: "^[1-9][0-9]{0,14}$",
+  description: "Never used before or again.",
+};
+const PEER = { type: "string", description: "Where peers dial it: `host:port`, IPv6 in brackets." };
+const TAG = {
+  type: "string",
+  description: "Of its data directory; left out for a node that is not there yet.",
+};
+const LEARNER = { type: "boolean", default: false, description: "Never votes." };
 const GAP = object({ after: ID, resumedAt: ID });
 
 function object(properties: JsonSchema, optional: readonly string[] = []): JsonSchema {
@@ -61,6 +73,19 @@ export function binary(description: string): JsonSchema {
 export function integerQuery(minimum: number, maximum: number, byDefault: number): JsonSchema {
   return { type: "integer", minimum, maximum, default: byDefault };
 }
+
+/** Whether a read waits until the node has caught up. */
+export const consistencyQuery: JsonSchema = {
+  type: "string",
+  enum: ["linearizable", "local"],
+  default: "linearizable",
+  description: "`local`: what this node knows now, which may be a moment behind the group.",
+};
+
+/** Response headers that tell how far the node is. */
+export const positionHeaders = {
+  [POSITION_HEADER]: { ...ID, description: "The newest message that this node has applied, as an event id." },
+};
 
 /** The problem answers of some codes, by status. */
 export function problems(...codes: readonly ErrorCode[]): Record<number, JsonSchema> {
@@ -161,4 +186,12 @@ export const components = {
     appliedIndex: COUNT,
     members: list({ $ref: "Member#" }),
   }),
+  NewMember: strictObject({ id: MEMBER_ID, peer: PEER, tag: TAG, learner: LEARNER }, ["tag", "learner"]),
+  JoinTicket: object({
+    clusterId: TEXT,
+    members: list(object({ id: MEMBER_ID, peer: PEER, role: TEXT })),
+  }),
+  NewLeader: strictObject({ id: MEMBER_ID }, ["id"]),
+  MemberId: object({ id: MEMBER_ID }),
+  LeaderId: object({ leaderId: MEMBER_ID }),
 } as const;

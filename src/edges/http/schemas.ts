@@ -5,10 +5,12 @@
 import { limits } from "../../limits.js";
 import {
   binary,
+  consistencyQuery,
   integerQuery,
   type JsonSchema,
   json,
   list,
+  positionHeaders,
   problems,
   type RouteSchema,
   ref,
@@ -43,6 +45,7 @@ const streamAnswers = {
       "text/event-stream": { schema: { type: "string" } },
       "application/x-ndjson": { schema: { type: "string" } },
     },
+    headers: positionHeaders,
   },
   ...problems(
     "invalid_topic",
@@ -54,11 +57,20 @@ const streamAnswers = {
     "too_many_subscriptions",
     "too_many_topics",
     "not_ready",
+    "outcome_unknown",
   ),
 };
 
 const streamHeaders = headers({ "Last-Event-ID": text("Starts after this event id.") });
-const WRITES = ["not_ready", "overloaded", "disk_full", "shutting_down"] as const;
+const WRITES = [
+  "not_ready",
+  "no_leader",
+  "overloaded",
+  "disk_full",
+  "shutting_down",
+  "outcome_unknown",
+] as const;
+const consistency = { type: "object", properties: { consistency: consistencyQuery } };
 
 export const schemas = {
   createTopic: {
@@ -82,18 +94,20 @@ export const schemas = {
         prefix: text("Only names that start so."),
         limit: integerQuery(1, limits.topicListLimitMax, limits.topicListLimitDefault),
         cursor: text("`next` of the page before."),
+        consistency: consistencyQuery,
       },
     },
-    response: { 200: json("TopicPage", "A page."), ...problems("invalid_request") },
+    response: { 200: json("TopicPage", "A page."), ...problems("invalid_request", "no_leader") },
   },
   showTopic: {
     operationId: "showTopic",
     tags: ["topics"],
     summary: "Shows a topic",
     params: topicParam,
+    querystring: consistency,
     response: {
       200: json("Topic", "The topic."),
-      ...problems("invalid_topic", "invalid_request", "topic_not_found"),
+      ...problems("invalid_topic", "invalid_request", "topic_not_found", "no_leader"),
     },
   },
   updateTopic: {
@@ -177,9 +191,10 @@ export const schemas = {
           "application/json": { schema: ref("HistoryPage") },
           "application/x-ndjson": { schema: text("One envelope a line.") },
         },
-        headers: { Link: { type: "string" } },
+        headers: { Link: { type: "string" }, ...positionHeaders },
       },
       ...problems("invalid_topic", "invalid_request", "invalid_cursor", "topic_not_found", "not_acceptable"),
+      ...problems("no_leader"),
     },
   },
   retained: {
@@ -187,9 +202,10 @@ export const schemas = {
     tags: ["messages"],
     summary: "The retained message",
     params: topicParam,
+    querystring: consistency,
     response: {
-      200: json("Envelope", "The message."),
-      ...problems("invalid_topic", "invalid_request", "topic_not_found", "retained_not_found"),
+      200: { ...json("Envelope", "The message."), headers: positionHeaders },
+      ...problems("invalid_topic", "invalid_request", "topic_not_found", "retained_not_found", "no_leader"),
     },
   },
   topicStream: {
@@ -250,12 +266,6 @@ export const schemas = {
       properties: { id: text("An id that GET /clients gives.") },
     },
     response: { 204: NO_CONTENT, ...problems("not_found", "invalid_request") },
-  },
-  cluster: {
-    operationId: "cluster",
-    tags: ["operations"],
-    summary: "How this node and its group are doing",
-    response: { 200: json("Cluster", "As this node sees it.") },
   },
   openapi: {
     operationId: "openapi",

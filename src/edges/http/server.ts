@@ -19,7 +19,7 @@ import { EventStreams } from "./streams.js";
 
 /** What the edge is given; times are milliseconds. */
 export interface HttpEdgeOptions
-  extends Pick<HttpContext, "broker" | "metrics" | "expose" | "logger" | "clock"> {
+  extends Pick<HttpContext, "broker" | "cluster" | "metrics" | "expose" | "logger" | "clock"> {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;

@@ -10,6 +10,7 @@ import { limits } from "../../limits.js";
 import { FilterSet } from "../../topics/filter-set.js";
 import { isTopicFilter, isTopicName, isWildcard } from "../../topics/topic-name.js";
 import { preferredType } from "./accept.js";
+import { caughtUp, positionHeader } from "./consistency.js";
 import { type HttpContext, submitted } from "./context.js";
 import { Query } from "./query.js";
 import { schemas } from "./schemas.js";
@@ -22,6 +23,7 @@ import {
 } from "./stream-formats.js";
 import { type EventStreams, type StreamPlan, streamHeaders } from "./streams.js";
 import { topicFilterOf } from "./topic-path.js";
+import { topicNamed } from "./topics.js";
 
 function filtersOf(names: readonly string[]): FilterSet {
   if (names.length === 0) throw new JangadaError("invalid_request", "?topic= is missing");
@@ -102,8 +104,8 @@ function startOf(
 async function ensureTopics(context: HttpContext, filters: FilterSet): Promise<void> {
   for (const { filter } of filters.filters) {
     if (isWildcard(filter) || context.broker.topic(filter) !== undefined) continue;
-    if (!context.autoCreate) throw new JangadaError("topic_not_found");
-    await submitted(context, { kind: "create-topic", topic: filter, retention: {}, ifMissing: true });
+    if (!context.autoCreate) await caughtUp(context, () => topicNamed(context.broker, filter));
+    else await submitted(context, { kind: "create-topic", topic: filter, retention: {}, ifMissing: true });
   }
 }
 
@@ -121,11 +123,14 @@ export function addStreamRoutes(app: FastifyInstance, context: HttpContext, stre
     single: boolean,
   ): Promise<FastifyReply> => {
     assertReady(context);
-    const plan = streamPlanOf(context, formats, request.raw, single);
-    if (request.method === "HEAD") return reply.headers(streamHeaders(plan.format)).send();
+    const plan = await caughtUp(context, () => streamPlanOf(context, formats, request.raw, single));
+    if (request.method === "HEAD") {
+      return reply.headers({ ...positionHeader(context), ...streamHeaders(plan.format) }).send();
+    }
     await ensureTopics(context, plan.filters);
     // Nothing of the reply has been sent: a failure up to here is a problem, and one from here on as well.
-    streams.open(request.raw, reply.raw, plan, context.cors.headersFor(request.headers.origin));
+    const headers = { ...context.cors.headersFor(request.headers.origin), ...positionHeader(context) };
+    streams.open(request.raw, reply.raw, plan, headers);
     return reply.hijack();
   };
   app.get("/topics/:topic/stream", { schema: schemas.topicStream }, (request, reply) =>

@@ -6,6 +6,7 @@ import type { Retention } from "../../commands/command.js";
 import { JangadaError } from "../../errors.js";
 import { limits } from "../../limits.js";
 import { isTopicName } from "../../topics/topic-name.js";
+import { awaitConsistency } from "./consistency.js";
 import { type HttpContext, submitted } from "./context.js";
 import { Query } from "./query.js";
 import { schemas } from "./schemas.js";
@@ -58,7 +59,12 @@ export function bodyOf<Shape>(request: FastifyRequest, shape: z.ZodType<Shape>):
 
 /** The topic that a request names. Throws `invalid_topic` or `topic_not_found`. */
 export function requestedTopic(broker: Broker, request: FastifyRequest): TopicView {
-  const topic = broker.topic(topicNameOf(request.raw.url ?? ""));
+  return topicNamed(broker, topicNameOf(request.raw.url ?? ""));
+}
+
+/** A topic by name. Throws `topic_not_found`. */
+export function topicNamed(broker: Broker, name: string): TopicView {
+  const topic = broker.topic(name);
   if (topic === undefined) throw new JangadaError("topic_not_found");
   return topic;
 }
@@ -73,12 +79,25 @@ function cursorName(cursor: string | undefined): string | null {
   return name;
 }
 
-function list(broker: Broker, url: string): { topics: readonly TopicJson[]; next: string | null } {
+/** Which topics a list is of. */
+interface ListPage {
+  readonly prefix: string;
+  readonly after: string | null;
+  readonly limit: number;
+}
+
+function pageOf(url: string): ListPage {
   const query = new Query(url);
   const limit = query.integer("limit", 1, limits.topicListLimitMax) ?? limits.topicListLimitDefault;
-  const after = cursorName(query.one("cursor"));
+  return { prefix: query.one("prefix") ?? "", after: cursorName(query.one("cursor")), limit };
+}
+
+function list(
+  broker: Broker,
+  { prefix, after, limit }: ListPage,
+): { topics: readonly TopicJson[]; next: string | null } {
   // One more than asked for tells whether there is a next page.
-  const found = broker.topics(query.one("prefix") ?? "", after, limit + 1);
+  const found = broker.topics(prefix, after, limit + 1);
   const page = found.slice(0, limit);
   const last = found.length > limit ? page.at(-1) : undefined;
   return {
@@ -101,11 +120,19 @@ export function addTopicRoutes(app: FastifyInstance, context: HttpContext): void
     return topicJson(broker, topic);
   });
 
-  app.get("/topics", { schema: schemas.listTopics }, async (request) => list(broker, request.raw.url ?? ""));
+  app.get("/topics", { schema: schemas.listTopics }, async (request) => {
+    const url = request.raw.url ?? "";
+    const page = pageOf(url);
+    await awaitConsistency(context, url);
+    return list(broker, page);
+  });
 
-  app.get("/topics/:topic", { schema: schemas.showTopic }, async (request) =>
-    topicJson(broker, requestedTopic(broker, request)),
-  );
+  app.get("/topics/:topic", { schema: schemas.showTopic }, async (request) => {
+    const url = request.raw.url ?? "";
+    const name = topicNameOf(url);
+    await awaitConsistency(context, url);
+    return topicJson(broker, topicNamed(broker, name));
+  });
 
   app.patch("/topics/:topic", { schema: schemas.updateTopic }, async (request) => {
     const topic = topicNameOf(request.raw.url ?? "");

@@ -1,0 +1,54 @@
+/**
+ * A batch on its way into the log: appended here if this node leads, else sent to the node that does. Nothing tells whether it got
+ * there but its coming back through `apply`; whoever made it sends it again, and the machine applies it once.
+ */
+import type { CoreStatus } from "./core-types.js";
+import type { PeerFrame } from "./transport/transport.js";
+import type { GroupId, NodeId } from "./types.js";
+
+export interface ProposalsOptions {
+  readonly group: GroupId;
+  readonly status: () => CoreStatus;
+  /** Appends entries if this node leads. */
+  readonly append: (payloads: readonly Uint8Array[]) => boolean;
+  readonly send: (to: NodeId, frame: PeerFrame) => void;
+}
+
+/** Entries in one append: the engine spreads them as arguments. */
+const APPEND_ENTRIES_MAX = 1_000;
+
+export class Proposals {
+  readonly #options: ProposalsOptions;
+  /** From peers, since the last round. */
+  #received: Uint8Array[] = [];
+
+  constructor(options: ProposalsOptions) {
+    this.#options = options;
+  }
+
+  /** False: there is no leader to give it to, or too much waits there. True: it is on its way, and may still be lost. */
+  propose(payload: Uint8Array): boolean {
+    const { status, append, send, group } = this.#options;
+    const { role, leaderId } = status();
+    if (role === "leader") return append([payload]);
+    if (leaderId === "") return false;
+    send(leaderId, { kind: "proposal", group, payload });
+    return true;
+  }
+
+  /** A peer takes this node for the leader. */
+  received(payload: Uint8Array): void {
+    if (this.#options.status().role === "leader") this.#received.push(payload);
+  }
+
+  /** What came from peers since the last round goes into the log together. */
+  flush(): void {
+    const payloads = this.#received;
+    if (payloads.length === 0) return;
+    this.#received = [];
+    for (let at = 0; at < payloads.length; at += APPEND_ENTRIES_MAX) {
+      // What is not taken is sent again by its origin.
+      this.#options.append(payloads.slice(at, at + APPEND_ENTRIES_MAX));
+    }
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * What a node finds when it starts, put together: log, newest snapshot and state machine are brought to agree, or the node does not
+ * start. Nothing is guessed: what is missing is told.
+ */
+import { assertInvariant, ClusterError } from "./errors.js";
+import type { LogStore, RecoveredLog } from "./log/log-store.js";
+import type { SnapshotStore } from "./log/snapshot-store.js";
+import type { Membership } from "./membership.js";
+import type { StateMachine } from "./state-machine.js";
+import type { ConfState, HardState, LogIndex } from "./types.js";
+
+export interface Stores {
+  readonly log: LogStore;
+  readonly snapshots: SnapshotStore;
+  readonly machine: StateMachine;
+}
+
+/** Where a node goes on. */
+export interface Restart {
+  readonly hardState: HardState;
+  /** The membership was adopted as of this entry; from there on the loop meets every change again. */
+  readonly from: LogIndex;
+}
+
+/**
+ * Opens log and snapshots, begins a new group with `founding` where there is none (`null`: waits for one), restores the machine where
+ * the log does not reach back to it, adopts the membership. Throws `log_corrupt`, `log_version`, `snapshot_corrupt`, `disk_failed`.
+ */
+export async function restart(
+  stores: Stores,
+  founding: ConfState | null,
+  membership: Membership,
+): Promise<Restart> {
+  let recovered = await stores.log.open();
+  await stores.snapshots.open();
+  if (recovered.snapshot === null) recovered = await bootstrap(stores, founding, recovered);
+  await recoverMachine(stores, recovered);
+  const from = adoptMembership(stores, recovered, membership);
+  // What is applied was committed, whether or not the log says so yet.
+  const commit = Math.max(recovered.hardState.commit, stores.machine.durableIndex);
+  return { hardState: { ...recovered.hardState, commit }, from };
+}
+
+/** A new group begins from a snapshot at index 1, so that every later member starts from the same base (engine rule 4). */
+async function bootstrap(
+  { log, machine }: Stores,
+  founding: ConfState | null,
+  recovered: RecoveredLog,
+): Promise<RecoveredLog> {
+  if (machine.durableIndex > 0) {
+    throw new ClusterError(
+      "log_corrupt",
+      `the state holds entry ${machine.durableIndex} but there is no log: the log directory was lost (restore a backup, or remove this node's data and let it rejoin)`,
+    );
+  }
+  if (founding === null) return recovered;
+  const snapshot = { index: 1, term: 1, confState: founding };
+  const hardState = { term: 1, vote: "", commit: 1 };
+  await log.append({ entries: [], hardState, snapshot });
+  return { ...recovered, hardState, snapshot, firstIndex: 2, lastIndex: 1 };
+}
+
+/** The log must reach back to what the state machine holds; where it does not, the newest snapshot fills the gap. */
+async function recoverMachine({ machine, snapshots }: Stores, recovered: RecoveredLog): Promise<void> {
+  const needed = recovered.firstIndex - 1;
+  if (machine.durableIndex >= needed || needed <= 1) return;
+  const newest = snapshots.latest();
+  if (newest === null || newest.meta.index < needed) {
+    throw new ClusterError(
+      "log_corrupt",
+      `the state ends at entry ${machine.durableIndex}, the log begins after ${needed}, and no snapshot covers what is between`,
+    );
+  }
+  await newest.verify();
+  await machine.restore(newest);
+  assertInvariant(
+    machine.durableIndex === newest.meta.index,
+    "a restored state stands elsewhere than its snapshot",
+  );
+}
+
+/** That of the log's base, or of the newest snapshot where that is later and within what is applied. */
+function adoptMembership(
+  { machine, snapshots }: Stores,
+  { snapshot, lastIndex }: RecoveredLog,
+  membership: Membership,
+): LogIndex {
+  if (machine.durableIndex > lastIndex) {
+    throw new ClusterError(
+      "log_corrupt",
+      `the state holds entry ${machine.durableIndex} but the log ends at ${lastIndex}: the log lost its end (restore a backup, or remove this node's data and let it rejoin)`,
+    );
+  }
+  if (snapshot === null) return 0;
+  membership.reset(snapshot.index, snapshot.confState);
+  const newest = snapshots.latest()?.meta;
+  if (newest === undefined || newest.index <= snapshot.index || newest.index > machine.durableIndex) {
+    return snapshot.index;
+  }
+  membership.changed(newest.index, newest.confState);
+  return newest.index;
+}

@@ -1,0 +1,139 @@
+/**
+ * Takes snapshots beside the running loop, when the log has grown and after every change of membership, and says how far the log may
+ * be let go of: never past the newest snapshot, nor past what a member that is nearly there still needs.
+ */
+import type { LogStore } from "./log/log-store.js";
+import type { SnapshotStore } from "./log/snapshot-store.js";
+import type { Membership } from "./membership.js";
+import type { StateMachine } from "./state-machine.js";
+import type { LogIndex, SnapshotMeta } from "./types.js";
+
+export interface SnapshotKeeperOptions {
+  readonly log: LogStore;
+  readonly snapshots: SnapshotStore;
+  readonly machine: StateMachine;
+  readonly membership: Membership;
+  /** The log may grow by this many bytes before a snapshot is taken. */
+  readonly snapshotLogBytes: number;
+  /** The lowest entry that a member or a transfer under way still needs from this log, `null` when nobody does. */
+  readonly neededFrom: () => LogIndex | null;
+  /** A single voter needs no log behind its snapshot. */
+  readonly isAlone: () => boolean;
+  /** A snapshot is being received: there is one writer of snapshots at a time. */
+  readonly isReceiving: () => boolean;
+  readonly onTaken: (meta: SnapshotMeta) => void;
+  readonly onWarning: (facts: object, text: string) => void;
+  readonly crashPoint: (point: "snapshot-pinned" | "snapshot-written" | "compacted") => void;
+}
+
+/** A laggard may hold back this many times what is between two snapshots; past it, it will get a snapshot itself. */
+const HELD_BACK_FACTOR = 8;
+
+export class SnapshotKeeper {
+  readonly #options: SnapshotKeeperOptions;
+  #running: Promise<void> = Promise.resolve();
+  #isRunning = false;
+  #isStopping = false;
+  #takeAtBytes: number;
+  /** Payload bytes appended to the log in this life. */
+  #appendedBytes = 0;
+  /** A snapshot that covers this entry is wanted whatever the log's size. */
+  #wantedIndex: LogIndex = 0;
+  /** Snapshots that the log can be cut to, oldest first, and how much was logged after each. */
+  #cuts: { readonly index: LogIndex; readonly atBytes: number }[] = [];
+
+  constructor(options: SnapshotKeeperOptions) {
+    this.#options = options;
+    this.#takeAtBytes = options.log.bytes() + options.snapshotLogBytes;
+    const newest = options.snapshots.latest();
+    if (newest !== null) this.#cuts.push({ index: newest.meta.index, atBytes: 0 });
+  }
+
+  /** So many payload bytes were appended to the log. */
+  appended(bytes: number): void {
+    this.#appendedBytes += bytes;
+  }
+
+  /** Resolves when no snapshot is being taken. */
+  idle(): Promise<void> {
+    return this.#running;
+  }
+
+  /** The membership changed with entry `index`: a newcomer needs a snapshot that knows it (engine rule 4). */
+  membershipChanged(index: LogIndex): void {
+    this.#wantedIndex = index;
+  }
+
+  /** A snapshot came from a peer and is the newest. */
+  installed(): void {
+    this.#cuts = [];
+    this.#takeAtBytes = this.#options.log.bytes() + this.#options.snapshotLogBytes;
+  }
+
+  /** Begins a snapshot if one is due and none is under way. */
+  takeWhenDue(): void {
+    const { log, snapshots, snapshotLogBytes, onWarning } = this.#options;
+    const isWanted = (snapshots.latest()?.meta.index ?? 0) < this.#wantedIndex;
+    if (this.#isRunning || this.#isStopping || this.#options.isReceiving()) return;
+    if (!isWanted && log.bytes() < this.#takeAtBytes) return;
+    this.#isRunning = true;
+    this.#running = this.#take()
+      .catch((error: unknown) => {
+        onWarning({ error }, "a snapshot could not be taken; the log keeps growing until one can");
+        this.#wantedIndex = 0;
+      })
+      .finally(() => {
+        this.#isRunning = false;
+        this.#takeAtBytes = log.bytes() + snapshotLogBytes;
+      });
+  }
+
+  /** Cuts the log where that is due. Called by the loop between two rounds. True when it did something. */
+  async compactWhenDue(): Promise<boolean> {
+    const { log, membership, snapshotLogBytes, crashPoint } = this.#options;
+    const index = this.#cutIndex();
+    if (index < log.firstIndex()) return false;
+    await log.compact({ index, term: log.term(index), confState: membership.asOf(index) });
+    membership.forgetBefore(index);
+    this.#cuts = this.#cuts.filter((cut) => cut.index > index);
+    this.#takeAtBytes = log.bytes() + snapshotLogBytes;
+    crashPoint("compacted");
+    return true;
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#running;
+  }
+
+  /** Behind the newest snapshot stays about half of what is between two: members that are a little behind find it here. */
+  #cutIndex(): LogIndex {
+    const { log, snapshotLogBytes, neededFrom, isAlone } = this.#options;
+    const tailBytes = isAlone() ? 0 : snapshotLogBytes / 2;
+    const due = this.#cuts.findLast((cut) => this.#appendedBytes - cut.atBytes >= tailBytes);
+    if (due === undefined) return 0;
+    const needed = neededFrom();
+    const mayHold = log.bytes() < HELD_BACK_FACTOR * snapshotLogBytes;
+    if (needed === null || needed > due.index || !mayHold) return due.index;
+    return needed - 1;
+  }
+
+  async #take(): Promise<void> {
+    const { machine, snapshots, log, membership, onTaken, crashPoint } = this.#options;
+    const atBytes = this.#appendedBytes;
+    const pinned = await machine.pin();
+    try {
+      crashPoint("snapshot-pinned");
+      const { index } = pinned;
+      // Nothing new, or overtaken by a snapshot that a peer sent.
+      if (index <= (snapshots.latest()?.meta.index ?? 0) || index < log.firstIndex() - 1) return;
+      const meta = { index, term: log.term(index), confState: membership.asOf(index) };
+      await snapshots.create(meta, (sink) => pinned.write(sink));
+      crashPoint("snapshot-written");
+      this.#cuts.push({ index, atBytes });
+      onTaken(meta);
+    } finally {
+      pinned.release();
+    }
+  }
+}

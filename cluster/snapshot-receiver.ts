@@ -1,0 +1,170 @@
+/**
+ * Gets the snapshot that a leader offers: asks for it piece by piece, goes on after a broken link where it stopped, checks every file
+ * and puts the whole in place at once. Only then is the core told of the offer.
+ */
+import { crc32 } from "node:zlib";
+import type { Calls } from "./calls.js";
+import { ClusterError } from "./errors.js";
+import { fieldsOf, isCount, parseMeta } from "./log/snapshot-meta.js";
+import type { SnapshotFile, SnapshotSink, SnapshotStore } from "./log/snapshot-store.js";
+import { SNAPSHOT_METHODS, SNAPSHOT_PIECE_BYTES } from "./snapshot-sender.js";
+import type { CallParams } from "./transport/transport.js";
+import type { NodeId, PeerMessage, SnapshotMeta } from "./types.js";
+
+export interface SnapshotReceiverOptions {
+  readonly calls: Calls;
+  readonly snapshots: SnapshotStore;
+  /** Resolves when this node takes no snapshot of its own. */
+  readonly idle: () => Promise<void>;
+  /** The offer's snapshot, or a newer one, is on disk: the core may be told. */
+  readonly onReady: (offer: PeerMessage) => void;
+  readonly after: (delayMs: number, task: () => void) => () => void;
+  readonly onWarning: (facts: object, text: string) => void;
+}
+
+const PIECE_TIMEOUT_MS = 3_000;
+/** A piece that does not come after so many questions (a new leader offers its own snapshot meanwhile). */
+const ATTEMPTS_MAX = 8;
+const PAUSE_MS = 200;
+/** Pieces asked for ahead: the disk of one side works while the network carries for the other. */
+const AHEAD = 3;
+
+interface Listing {
+  readonly meta: SnapshotMeta;
+  readonly files: readonly SnapshotFile[];
+}
+
+export class SnapshotReceiver {
+  readonly #options: SnapshotReceiverOptions;
+  #running: Promise<void> = Promise.resolve();
+  #from: NodeId | null = null;
+  #offer: PeerMessage | null = null;
+  #isStopping = false;
+
+  constructor(options: SnapshotReceiverOptions) {
+    this.#options = options;
+  }
+
+  get isReceiving(): boolean {
+    return this.#from !== null;
+  }
+
+  /** A leader offers a snapshot. */
+  offered(offer: PeerMessage): void {
+    if (this.#isStopping) return;
+    this.#offer = offer;
+    if (this.#from === null) this.#begin(offer);
+  }
+
+  #begin(offer: PeerMessage): void {
+    this.#from = offer.from;
+    this.#running = this.#receive(offer)
+      .catch((error: unknown) => this.#failed(offer, error))
+      .finally(() => {
+        this.#from = null;
+        // Another leader offered its own meanwhile.
+        const next = this.#offer;
+        if (next !== null && next.from !== offer.from && !this.#isStopping) this.#begin(next);
+      });
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#running;
+  }
+
+  async #receive(offer: PeerMessage): Promise<void> {
+    const { calls, snapshots, idle, onReady } = this.#options;
+    const wanted = offer.snapshot?.index ?? 0;
+    if ((snapshots.latest()?.meta.index ?? 0) < wanted) {
+      await idle();
+      const { params } = await calls.call(
+        offer.from,
+        SNAPSHOT_METHODS.open,
+        {},
+        { timeoutMs: PIECE_TIMEOUT_MS },
+      );
+      const listing = listingOf(params);
+      await snapshots.create(listing.meta, (sink) => this.#fetchAll(offer.from, listing, sink));
+    }
+    const isComplete = true;
+    await calls
+      .call(offer.from, SNAPSHOT_METHODS.close, { isComplete }, { timeoutMs: PIECE_TIMEOUT_MS })
+      .catch(() => undefined);
+    const newest = snapshots.latest();
+    // What was put in place may be newer than what was offered: it is of the same history.
+    if (newest !== null && !this.#isStopping) onReady({ ...(this.#offer ?? offer), snapshot: newest.meta });
+  }
+
+  #failed(offer: PeerMessage, error: unknown): void {
+    const { calls, onWarning } = this.#options;
+    if (this.#isStopping) return;
+    onWarning(
+      { from: offer.from, reason: error instanceof Error ? error.message : String(error) },
+      "a snapshot could not be received",
+    );
+    const isComplete = false;
+    void calls
+      .call(offer.from, SNAPSHOT_METHODS.close, { isComplete }, { timeoutMs: PIECE_TIMEOUT_MS })
+      .catch(() => undefined);
+  }
+
+  async #fetchAll(from: NodeId, { meta, files }: Listing, sink: SnapshotSink): Promise<void> {
+    for (const file of files) {
+      await sink.write(file.name, new Uint8Array(0));
+      let crc = 0;
+      const ahead: Promise<Uint8Array>[] = [];
+      let asked = 0;
+      let offset = 0;
+      while (offset < file.bytes) {
+        while (ahead.length < AHEAD && asked < file.bytes) {
+          const piece = this.#piece(from, meta, file.name, asked);
+          piece.catch(() => undefined);
+          ahead.push(piece);
+          asked += SNAPSHOT_PIECE_BYTES;
+        }
+        const bytes = await ahead.shift();
+        if (bytes === undefined || bytes.byteLength === 0)
+          throw new ClusterError("snapshot_corrupt", `${file.name} ended early`);
+        crc = crc32(bytes, crc);
+        offset += bytes.byteLength;
+        await sink.write(file.name, bytes);
+      }
+      if (crc !== file.crc || offset !== file.bytes) {
+        throw new ClusterError("snapshot_corrupt", `${file.name} of the snapshot arrived damaged`);
+      }
+    }
+  }
+
+  /** One piece, asked for again and again while the same leader offers. */
+  async #piece(from: NodeId, meta: SnapshotMeta, name: string, offset: number): Promise<Uint8Array> {
+    const { calls, after } = this.#options;
+    const options = { timeoutMs: PIECE_TIMEOUT_MS, isBulk: true };
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const params = { index: meta.index, name, offset };
+        return (await calls.call(from, SNAPSHOT_METHODS.read, params, options)).bytes;
+      } catch (error) {
+        const isOver = attempt >= ATTEMPTS_MAX || this.#isStopping || this.#offer?.from !== from;
+        const isPassing = error instanceof ClusterError && error.code === "call_timeout";
+        if (isOver || !isPassing) throw error;
+        await new Promise<void>((resolve) => void after(PAUSE_MS, resolve));
+      }
+    }
+  }
+}
+
+/** What a peer said that its snapshot is made of. Throws `snapshot_corrupt`. */
+function listingOf({ meta, files }: CallParams): Listing {
+  const parsed = parseMeta(meta);
+  const list: readonly unknown[] = Array.isArray(files) ? files : [];
+  const known = list
+    .map(fieldsOf)
+    .flatMap(({ name, bytes, crc }) =>
+      typeof name === "string" && isCount(bytes) && isCount(crc) ? [{ name, bytes, crc }] : [],
+    );
+  if (parsed === null || !Array.isArray(files) || known.length !== list.length) {
+    throw new ClusterError("snapshot_corrupt", "a peer's list of its snapshot's files is malformed");
+  }
+  return { meta: parsed, files: known };
+}
