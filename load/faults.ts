@@ -13,6 +13,7 @@ import { formatMs, formatNumber, renderText } from "./lib/table.js";
 const SCENARIO_SECONDS_MAX = 600;
 const ROUND_SECONDS_MAX = 300;
 const HOLD_MS = 5_000;
+const AFTERMATH_MS = 2_000;
 const BULK_BYTES = 2_000_000_000;
 const MIB = 1024 * 1024;
 /** What a fault may cost: issue 3 of the project. */
@@ -100,6 +101,7 @@ async function main(): Promise<number> {
     random: seededRandom(seed),
     log: (line) => console.log(line),
     holdMs: given.number("hold-ms", HOLD_MS),
+    aftermathMs: AFTERMATH_MS,
     pauseMs: given.number("pause-ms", 10, 0),
     bulkBytes: given.has("bulk-mib") ? given.number("bulk-mib", 0) * MIB : BULK_BYTES,
   };

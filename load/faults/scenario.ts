@@ -12,6 +12,8 @@ export interface Conditions {
   readonly log: (line: string) => void;
   /** How long a fault lasts before it heals. */
   readonly holdMs: number;
+  /** How long the watch goes on after a fault has healed: coming back must not stall the others either. */
+  readonly aftermathMs: number;
   /** Between an answer and the same publisher's next publish. */
   readonly pauseMs: number;
 }

@@ -12,8 +12,6 @@ export interface Fault {
 }
 
 const JITTER_MS = 300;
-/** How long the watch goes on after a fault has healed: coming back must not stall the others either. */
-const AFTERMATH_MS = 2_000;
 const AFTERMATH_ACKNOWLEDGED = 200;
 
 const leader = (cluster: Cluster): Promise<ClusterNode> => cluster.leader();
@@ -57,7 +55,7 @@ async function runRound(fault: Fault, course: Course, round: number): Promise<st
   const heal = await fault.inject(cluster, victim, round);
   await delay(conditions.holdMs);
   await heal();
-  await delay(AFTERMATH_MS);
+  await delay(conditions.aftermathMs);
   const stallMs = course.endStall();
   await trial.waitForAcknowledged(AFTERMATH_ACKNOWLEDGED);
   const next = await cluster.leader();

@@ -58,8 +58,8 @@ export class LoopbackTerrain implements Terrain {
     };
   }
 
-  cut(id: number): Promise<void> {
-    return Promise.reject(new Error(`node ${id} is on loopback and cannot be cut off`));
+  cut(id: number, cut: Cut): Promise<void> {
+    return Promise.reject(new Error(`node ${id} is on loopback: no cut of "${cut}"`));
   }
 
   async heal(): Promise<void> {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import {
   checkSameOrder,
+  checkSameStore,
   checkStore,
   checkStream,
   type Seen,
@@ -261,5 +262,62 @@ describe("History", () => {
     history.refused(history.invoke("p", 2, "a"));
     history.invoke("p", 3, "a");
     expect([history.attempted, history.acknowledgedCount, history.refusedCount]).toEqual([3, 1, 1]);
+  });
+});
+
+describe("order over connections", () => {
+  /** Two messages of one publisher, the second stored first: the first was sent on `session` 1, the second on `later`. */
+  function swapped(later: number, firstAnswered: boolean): ViolationKind[] {
+    const history = new History();
+    const [first, second] = [
+      history.invoke("p", 1, "a", { session: 1 }),
+      history.invoke("p", 2, "a", { session: later }),
+    ];
+    if (firstAnswered) history.ok(first);
+    history.ok(second);
+    const stored = [second, first].map(({ key }, offset) => ({ id: `id-${offset}`, offset, key }));
+    const seen = stored.map(({ id, key }) => ({ id, topic: "a", key }));
+    const topics = new Map([["a", stored]]);
+    return kindsOf([...checkStore(history, topics), ...checkStream(history, "s", seen, topics)]);
+  }
+
+  it("lets what an earlier connection left unanswered come later", () => {
+    expect(swapped(2, false)).toEqual([]);
+  });
+
+  it("finds what was acknowledged on an earlier connection and comes later", () => {
+    expect(swapped(2, true)).toEqual(["reordered"]);
+  });
+
+  it("finds what was unanswered on the same connection and comes later", () => {
+    expect(swapped(1, false)).toEqual(["reordered"]);
+  });
+});
+
+describe("checkSameStore", () => {
+  it("finds nothing in two equal stores", () => {
+    expect(checkSameStore("s", rightWorld().topics, rightWorld().topics)).toEqual([]);
+  });
+
+  it.each([
+    ["one record fewer", (stored: Stored[]) => stored.slice(0, -1)],
+    ["one record more", (stored: Stored[]) => [...stored, { id: "id-x", offset: 6, key: "p9:1" }]],
+    ["no record", () => []],
+    ["another order", (stored: Stored[]) => [stored[1]!, stored[0]!, ...stored.slice(2)]],
+    ["another id", (stored: Stored[]) => [{ ...stored[0]!, id: "id-x" }, ...stored.slice(1)]],
+    ["another offset", (stored: Stored[]) => [{ ...stored[0]!, offset: 9 }, ...stored.slice(1)]],
+    ["another message", (stored: Stored[]) => [{ ...stored[0]!, key: "p9:1" }, ...stored.slice(1)]],
+  ] as const)("finds %s", (_, change) => {
+    const [one, other] = [rightWorld().topics, rightWorld().topics];
+    other.set("a", change(other.get("a")!));
+    expect(kindsOf(checkSameStore("s", one, other))).toEqual(["diverged"]);
+    expect(kindsOf(checkSameStore("s", other, one))).toEqual(["diverged"]);
+  });
+
+  it("finds a topic that only one has", () => {
+    const [one, other] = [rightWorld().topics, rightWorld().topics];
+    other.delete("b");
+    expect(kindsOf(checkSameStore("s", one, other))).toEqual(["diverged"]);
+    expect(kindsOf(checkSameStore("s", other, one))).toEqual(["diverged"]);
   });
 });
