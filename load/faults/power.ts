@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Child } from "../lib/children.js";
 import { isRoot, missingPrograms, runCommand, UndoList } from "../lib/commands.js";
+import { delay } from "../lib/support.js";
 import { LoopbackTerrain, type Place } from "../lib/terrain.js";
 
 const DISK_BYTES = 3 * 1024 ** 3;
@@ -98,7 +99,7 @@ async function unmount(mountedAt: string): Promise<void> {
       return;
     } catch (error) {
       if (tries >= UNMOUNT_TRIES) throw error;
-      await new Promise((resolve) => setTimeout(resolve, UNMOUNT_RETRY_MS));
+      await delay(UNMOUNT_RETRY_MS);
     }
   }
 }

@@ -11,7 +11,8 @@ const TAIL_LINES = 20;
 const live = new Set<Child>();
 let hooked = false;
 
-function hookExit(): void {
+/** Lets Ctrl-C and SIGTERM end the program by way of its "exit" handlers, the first of which ends all children. */
+export function hookExit(): void {
   if (hooked) return;
   hooked = true;
   process.once("exit", () => {

@@ -1,7 +1,7 @@
 /** A cluster of real processes: founded, grown, shrunk, and watched from outside until all its nodes agree. */
 import { ClusterNode, type ClusterStatus } from "./cluster-node.js";
 import { type Answer, HttpConnection } from "./http-client.js";
-import { waitUntil } from "./support.js";
+import { delay, waitUntil } from "./support.js";
 import type { Place, Terrain } from "./terrain.js";
 
 export interface ClusterOptions {
@@ -126,7 +126,9 @@ export class Cluster {
   /** Takes a node out through the interface and waits until it has stopped by itself; resolves with its exit code. */
   async remove(id: number): Promise<number | null> {
     const node = this.node(id);
-    await this.command(`remove node ${id}`, "DELETE", `/cluster/members/${id}`);
+    // Not known any more is as good as removed: an earlier attempt got through without an answer.
+    const isDone = (status: number): boolean => status < 300 || status === 404;
+    await this.command(`remove node ${id}`, "DELETE", `/cluster/members/${id}`, isDone);
     this.#nodes.delete(id);
     if (!node.running) return null;
     const stopped = await waitUntil(() => !node.running, CHANGE_TIMEOUT_MS, POLL_MS);
@@ -148,7 +150,12 @@ export class Cluster {
   }
 
   /** Asks a running node to change the cluster, again and again while it answers that it cannot now. */
-  async command(what: string, method: "POST" | "DELETE", path: string, body?: string): Promise<Answer> {
+  async command(
+    what: string,
+    method: "POST" | "DELETE",
+    path: string,
+    isDone: (status: number) => boolean,
+  ): Promise<Answer> {
     const end = performance.now() + CHANGE_TIMEOUT_MS;
     let last = "nobody answered";
     for (let at = 0; performance.now() < end; at++) {
@@ -156,16 +163,15 @@ export class Cluster {
       if (node === undefined) break;
       const connection = new HttpConnection(node.http);
       try {
-        const answer = await connection.ask(method, path, body, { "content-type": "application/json" });
-        if (answer.status < 300) return answer;
+        const answer = await connection.ask(method, path);
+        if (isDone(answer.status)) return answer;
         last = `node ${node.id} answered ${answer.status} ${answer.body}`;
-        if (answer.status === 404) break;
       } catch (error) {
         last = error instanceof Error ? error.message : String(error);
       } finally {
         connection.close();
       }
-      await new Promise((resolve) => setTimeout(resolve, CHANGE_RETRY_MS));
+      await delay(CHANGE_RETRY_MS);
     }
     throw new Error(`${what}: ${last}`);
   }

@@ -1,5 +1,6 @@
 /** Programs of the system that a load program runs to the end: `ip`, `mount` and the like; and what must be undone at exit. */
 import { execFile, execFileSync } from "node:child_process";
+import { hookExit } from "./children.js";
 import { findProgram } from "./paths.js";
 
 /** Runs a program and resolves with what it printed. Rejects with its complaint. */
@@ -38,6 +39,7 @@ export class UndoList {
   };
 
   constructor() {
+    hookExit();
     process.once("exit", this.#atExit);
   }
 
