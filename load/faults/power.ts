@@ -7,12 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Child } from "../lib/children.js";
 import { isRoot, missingPrograms, runCommand, UndoList } from "../lib/commands.js";
-import { delay } from "../lib/support.js";
+import { delay, waitUntil } from "../lib/support.js";
 import { LoopbackTerrain, type Place } from "../lib/terrain.js";
 
 const DISK_BYTES = 3 * 1024 ** 3;
 const HELPER_TIMEOUT_MS = 10_000;
 const UNMOUNT_TRIES = 20;
+const RELEASE_TIMEOUT_MS = 30_000;
 const UNMOUNT_RETRY_MS = 100;
 
 /** Opens the mounted directories, and at a line of input shuts them down: EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH. */
@@ -29,7 +30,7 @@ print("off", flush=True)
 /** What is missing here, in words; null when disks can be made and cut off. */
 export function powerUnavailable(): string | null {
   if (!isRoot()) return "loop-mounted file systems need root";
-  const missing = missingPrograms("mkfs.ext4", "mount", "umount", "python3");
+  const missing = missingPrograms("mkfs.ext4", "losetup", "mount", "umount", "python3");
   return missing.length === 0 ? null : `not installed: ${missing.join(", ")}`;
 }
 
@@ -81,6 +82,7 @@ export class PowerTerrain extends LoopbackTerrain {
   async restorePower(): Promise<void> {
     for (const { image, mountedAt } of this.#disks) {
       await unmount(mountedAt);
+      await waitUntilReleased(image);
       await runCommand("mount", "-o", "loop", image, mountedAt);
     }
   }
@@ -89,6 +91,19 @@ export class PowerTerrain extends LoopbackTerrain {
     await this.#undo.run();
     rmSync(this.#directory, { recursive: true, force: true });
   }
+}
+
+/**
+ * Somebody else on this machine who copied the mounts for a moment (a container that starts) still holds the file system that is off,
+ * and mounting the image would give that one again.
+ */
+async function waitUntilReleased(image: string): Promise<void> {
+  const released = await waitUntil(
+    async () => (await runCommand("losetup", "-j", image)).trim() === "",
+    RELEASE_TIMEOUT_MS,
+    UNMOUNT_RETRY_MS,
+  );
+  if (!released) throw new Error(`${image} is still in use ${RELEASE_TIMEOUT_MS} ms after it was unmounted`);
 }
 
 /** A process that was killed a moment ago may still hold its files. */

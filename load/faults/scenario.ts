@@ -72,7 +72,7 @@ export class Course {
       stallsMs: this.#stallsMs,
       oneNodeStallsMs: this.#oneNodeStallsMs,
       notes: this.notes,
-      figures: this.figures,
+      figures: { ...this.figures, ownDelayMs: this.trial.ownDelayMs },
     };
   }
 }

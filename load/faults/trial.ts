@@ -2,6 +2,7 @@
  * A cluster under load and under watch: publishers and subscribers on all nodes, a history of what was acknowledged, and a
  * complete check of every node from outside whenever the load has been stopped.
  */
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import {
   checkSameOrder,
   checkSameStore,
@@ -67,6 +68,8 @@ export class Trial {
   readonly #extraTopics = new Map<string, number>();
   #load: Promise<void>[] = [];
   #publishing = false;
+  readonly #ownDelay = monitorEventLoopDelay({ resolution: 10 });
+  #ownDelayMs = 0;
 
   constructor(options: TrialOptions) {
     this.#options = options;
@@ -160,15 +163,25 @@ export class Trial {
     }
   }
 
+  /** Watches for the longest time without an acknowledgement; `nodes` are watched one by one too. */
   beginStall(nodes: readonly ClusterNode[]): void {
     this.#meter.begin(
       performance.now(),
       nodes.map(({ id }) => id),
     );
+    this.#ownDelay.reset();
+    this.#ownDelay.enable();
   }
 
   endStall(): Stall {
+    this.#ownDelay.disable();
+    this.#ownDelayMs = Math.max(this.#ownDelayMs, this.#ownDelay.max / 1e6);
     return this.#meter.end(performance.now());
+  }
+
+  /** The longest time that this program itself stood still while it watched: a stall is not known better than that. */
+  get ownDelayMs(): number {
+    return this.#ownDelayMs;
   }
 
   /** Waits for so many more acknowledgements. */
