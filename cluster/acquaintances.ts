@@ -3,17 +3,8 @@
  * another tag has lost what it promised, so it is turned away for good.
  */
 import type { MetPeer } from "./member-changes.js";
+import type { PeerIdentity } from "./transport/handshake.js";
 import type { NodeId, Roster } from "./types.js";
-
-/** What a peer proved and said when it came. */
-export interface PeerHello {
-  readonly id: NodeId;
-  readonly tag: string;
-  /** "" for one that does not know it yet. */
-  readonly clusterId: string;
-  /** Where it is dialled, `host:port`. */
-  readonly address: string;
-}
 
 /** Why a peer is turned away; those but `member_unknown` are for ever. */
 export type Refusal = "wrong_cluster" | "member_removed" | "member_wiped" | "member_unknown";
@@ -22,20 +13,19 @@ export class Acquaintances {
   readonly #met = new Map<NodeId, MetPeer>();
   readonly #roster: () => Roster;
   /** Known before the membership is: members that a newcomer was told of. */
-  readonly #contacts: ReadonlyMap<NodeId, string>;
+  #contacts: ReadonlyMap<NodeId, string> = new Map();
 
-  constructor(
-    roster: () => Roster,
-    contacts: ReadonlyMap<NodeId, string>,
-    self: MetPeer & { readonly id: NodeId },
-  ) {
+  constructor(roster: () => Roster) {
     this.#roster = roster;
+  }
+
+  /** Members that this node was told of. */
+  expect(contacts: ReadonlyMap<NodeId, string>): void {
     this.#contacts = contacts;
-    this.#met.set(self.id, { peer: self.peer, tag: self.tag });
   }
 
   /** Why this peer is not let in; `null` when it is. */
-  refusalOf({ id, tag, clusterId }: PeerHello): Refusal | null {
+  refusalOf({ id, tag, clusterId }: PeerIdentity): Refusal | null {
     const roster = this.#roster();
     if (roster.clusterId !== "" && clusterId !== "" && clusterId !== roster.clusterId) return "wrong_cluster";
     if (roster.removed.includes(id)) return "member_removed";
@@ -46,8 +36,8 @@ export class Acquaintances {
     return first !== "" && first !== tag ? "member_wiped" : null;
   }
 
-  /** A peer was met, in either direction. */
-  meet({ id, tag, address }: PeerHello): void {
+  /** A peer was met, in either direction; or this node itself. */
+  meet({ id, tag, address }: PeerIdentity): void {
     this.#met.set(id, { peer: address, tag });
   }
 

@@ -5,12 +5,7 @@
 /** The codes: each says what happened; the message says what to do about it. */
 export type ClusterErrorCode =
   | "no_leader"
-  | "member_unknown"
   | "member_exists"
-  | "member_removed"
-  | "member_wiped"
-  | "wrong_cluster"
-  | "peer_version"
   | "change_pending"
   | "quorum_at_risk"
   | "transfer_failed"
@@ -25,6 +20,15 @@ export type ClusterErrorCode =
   | "disk_full"
   | "disk_failed"
   | "peer_frame"
+  | "peer_port_taken"
+  | "peer_listen_failed"
+  | "peer_unauthorized"
+  | "peer_version"
+  | "wrong_cluster"
+  | "wrong_node_id"
+  | "member_unknown"
+  | "member_removed"
+  | "member_wiped"
   | "shutdown"
   | "invariant";
 

@@ -32,12 +32,6 @@ export interface RaftNodeOptions {
   readonly id: NodeId;
   /** Drawn with the data directory. */
   readonly tag: string;
-  /** Where peers dial this node, `host:port`; "" for a group of one that has no peer port. */
-  readonly peer: string;
-  /** The membership of a group that begins here and now; `null` for a node that joins one. Ignored once the log holds one. */
-  readonly founding: ConfState | null;
-  /** Members that a node that joins was told of: where its first answers go. */
-  readonly contacts: ReadonlyMap<NodeId, string>;
   readonly log: LogStore;
   readonly snapshots: SnapshotStore;
   readonly machine: StateMachine;
@@ -55,6 +49,16 @@ export interface RaftNodeOptions {
   readonly onAppended?: (seconds: number) => void;
   readonly onSnapshot?: (index: LogIndex) => void;
   readonly crashPoint?: (point: CrashPoint) => void;
+}
+
+/** What a node is told when it starts; what its log holds of it counts more. */
+export interface Origin {
+  /** Where peers dial this node, `host:port`; "" for a group of one that has no peer port. */
+  readonly peer: string;
+  /** The membership of a group that begins here and now; `null` for a node that joins one. */
+  readonly founding: ConfState | null;
+  /** Members that a node that joins was told of: where its first answers go. */
+  readonly contacts: ReadonlyMap<NodeId, string>;
 }
 
 export interface NodeView extends CoreStatus {

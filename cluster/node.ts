@@ -2,13 +2,14 @@
  * A member of a Raft group: brings log, snapshots and state machine back, joins the core to the peers, runs the loop. What it does
  * round by round stands in ready-loop.ts; who does what else is in the files that this one puts together.
  */
-import { Acquaintances, type PeerHello, type Refusal } from "./acquaintances.js";
+import { Acquaintances, type Refusal } from "./acquaintances.js";
 import { Calls } from "./calls.js";
 import type { CoreStatus } from "./core-types.js";
 import { ClusterError } from "./errors.js";
 import { MemberChanges } from "./member-changes.js";
+import { type MemberReport, MemberReports } from "./member-reports.js";
 import { Membership } from "./membership.js";
-import type { NodeView, RaftNodeOptions } from "./node-options.js";
+import type { NodeView, Origin, RaftNodeOptions } from "./node-options.js";
 import { Proposals } from "./proposals.js";
 import { RaftCore } from "./raft-core.js";
 import { Reads } from "./reads.js";
@@ -17,6 +18,7 @@ import { restart } from "./restart.js";
 import { SnapshotKeeper } from "./snapshot-keeper.js";
 import { SnapshotReceiver } from "./snapshot-receiver.js";
 import { SnapshotSender } from "./snapshot-sender.js";
+import type { PeerIdentity } from "./transport/handshake.js";
 import type { PeerFrame, PeerView } from "./transport/transport.js";
 import type { HardState, LogIndex, MembershipChange, NodeId, PeerMessage } from "./types.js";
 
@@ -31,6 +33,7 @@ export class RaftNode {
   readonly #reads: Reads;
   readonly #changes: MemberChanges;
   readonly #proposals: Proposals;
+  readonly #reports: MemberReports;
   readonly #sender: SnapshotSender;
   readonly #receiver: SnapshotReceiver;
   #keeper: SnapshotKeeper | null = null;
@@ -43,19 +46,16 @@ export class RaftNode {
   #stopTicks: () => void = () => undefined;
   #ticks = 0;
   #leaderId: NodeId | "" = "";
+  #contacts: ReadonlyMap<NodeId, string> = new Map();
 
   constructor(options: RaftNodeOptions) {
     this.#options = options;
-    const { id, tag, peer, group, transport, snapshots, ticker, limits, onWarning } = options;
+    const { id, group, transport, snapshots, ticker, limits, onWarning } = options;
     const after = (delayMs: number, task: () => void): (() => void) => ticker.after(delayMs, task);
     const monotonicMs = (): number => ticker.monotonicMs();
     const status = (): CoreStatus => this.#status();
     const send = (to: NodeId, frame: PeerFrame): void => transport.send(to, frame);
-    this.#acquaintances = new Acquaintances(() => this.#membership.roster, options.contacts, {
-      id,
-      tag,
-      peer,
-    });
+    this.#acquaintances = new Acquaintances(() => this.#membership.roster);
     this.#calls = new Calls({ group, send, after });
     this.#reads = new Reads({
       id,
@@ -78,6 +78,11 @@ export class RaftNode {
       after,
       monotonicMs,
     });
+    this.#reports = new MemberReports({
+      calls: this.#calls,
+      status,
+      isAlive: (member) => this.#isAlive(member),
+    });
     this.#proposals = new Proposals({ group, status, append: (payloads) => this.#append(payloads), send });
     this.#sender = new SnapshotSender({
       calls: this.#calls,
@@ -95,28 +100,37 @@ export class RaftNode {
       after,
       onWarning,
     });
+    transport.onFrame((from, frame) => this.#receive(from, frame));
+    transport.onUnreachable((member) => this.#guard((core) => core.reportUnreachable(member)));
+  }
+
+  /** Listens for peers and dials them. Before `start`, which may need to say where that is. */
+  async listen(): Promise<void> {
+    await this.#options.transport.start();
   }
 
   /**
    * Opens the log and the snapshots, brings the state machine back, begins the loop. Resolves when everything that was known to
    * be committed is applied. Rejects with `log_corrupt`, `log_version`, `snapshot_corrupt`, `disk_failed`.
    */
-  async start(): Promise<void> {
-    const { snapshots, founding, limits, ticker, transport } = this.#options;
+  async start({ peer, founding, contacts }: Origin): Promise<void> {
+    const { id, tag, snapshots, limits, ticker } = this.#options;
+    this.#contacts = contacts;
+    this.#acquaintances.expect(contacts);
+    this.#acquaintances.meet({ id, tag, clusterId: "", address: peer });
     const { hardState, from } = await restart(this.#options, founding, this.#membership);
     this.#hardState = hardState;
-    this.#core = this.#createCore(from);
+    const core = this.#createCore(from);
     const newest = snapshots.latest();
-    if (newest !== null) this.#core.offerSnapshot(newest.meta);
+    if (newest !== null) core.offerSnapshot(newest.meta);
     this.#keeper = this.#createKeeper();
-    this.#loop = this.#createLoop(this.#core, this.#keeper);
-    this.#dialPeers();
+    this.#loop = this.#createLoop(core, this.#keeper);
     await this.#loop.replay(this.#hardState.commit);
     this.#assertBelongs();
-    transport.onFrame((sender, frame) => this.#receive(sender, frame));
-    transport.onUnreachable((peer) => this.#guard((core) => core.reportUnreachable(peer)));
-    await transport.start();
-    if (this.#membership.isOnlyVoter(this.#options.id)) this.#core.campaign();
+    // From here on frames reach the core.
+    this.#core = core;
+    this.#dialPeers();
+    if (this.#membership.isOnlyVoter(id)) core.campaign();
     this.#stopTicks = ticker.every(limits.tickMs, () => this.#tick());
     this.#running = this.#loop.run().catch((error: unknown) => this.#fail(error));
   }
@@ -140,17 +154,17 @@ export class RaftNode {
   }
 
   /** For the transport: why a peer is turned away, `null` when it is let in. */
-  refusalOf(hello: PeerHello): Refusal | null {
+  refusalOf(hello: PeerIdentity): Refusal | null {
     return this.#acquaintances.refusalOf(hello);
   }
 
   /** For the transport: a peer was met. */
-  meet(hello: PeerHello): void {
+  meet(hello: PeerIdentity): void {
     this.#acquaintances.meet(hello);
   }
 
   /** For the transport: a peer turned this node away for good. */
-  expelled(code: Exclude<Refusal, "member_unknown"> | "peer_version", text: string): void {
+  expelled(code: "member_removed" | "member_wiped", text: string): void {
     this.#fail(new ClusterError(code, text));
   }
 
@@ -162,6 +176,11 @@ export class RaftNode {
   /** The links to the others. */
   peers(): readonly PeerView[] {
     return this.#options.transport.peers();
+  }
+
+  /** How far each member is, and whether it is heard of, as the leader knows. Rejects with `no_leader`. */
+  matches(): Promise<ReadonlyMap<NodeId, MemberReport>> {
+    return this.#reports.ask();
   }
 
   /** Before a stop: another voter takes over, if one can. */
@@ -263,7 +282,7 @@ export class RaftNode {
   }
 
   #receive(from: NodeId, frame: PeerFrame): void {
-    if (frame.group !== this.#options.group || this.#isStopping) return;
+    if (frame.group !== this.#options.group || this.#core === null || this.#isStopping) return;
     switch (frame.kind) {
       case "raft":
         this.#step(frame.message);
@@ -320,9 +339,8 @@ export class RaftNode {
   }
 
   #dialPeers(): void {
-    const { contacts, transport } = this.#options;
     const addresses = this.#membership.addresses();
-    transport.setPeers(addresses.size === 0 ? contacts : addresses);
+    this.#options.transport.setPeers(addresses.size === 0 ? this.#contacts : addresses);
   }
 
   #isAlive(id: NodeId): boolean {

@@ -22,6 +22,18 @@ export interface TopicView extends TopicRef {
   readonly newestPosition: number;
 }
 
+/** A member as GET /cluster shows it. */
+export interface MembershipView {
+  readonly id: string;
+  readonly role: "leader" | "voter" | "learner";
+  /** Where peers dial it; `null` for a group of one without a peer port. */
+  readonly peer: string | null;
+  /** This node has heard from it within the last second. */
+  readonly alive: boolean;
+  /** Highest entry known to be on its disk; 0 where this node does not know. */
+  readonly matchIndex: number;
+}
+
 /** How this node and its group are doing. */
 export interface NodeStatus {
   readonly nodeId: string;
@@ -29,13 +41,7 @@ export interface NodeStatus {
   readonly term: number;
   readonly commitIndex: number;
   readonly appliedIndex: number;
-  readonly members: readonly {
-    readonly id: string;
-    readonly role: "leader" | "voter" | "learner";
-    readonly peer: string | null;
-    readonly alive: boolean;
-    readonly matchIndex: number;
-  }[];
+  readonly members: readonly MembershipView[];
 }
 
 /** Whether the node serves; the reason is for people. */

@@ -37,6 +37,11 @@ const EXEMPT: readonly Exemption[] = [
     reason: "holds a directory between processes, before anything runs",
   },
   { path: "cluster/log/node-disk.ts", reason: "the real disk behind the Disk port" },
+  {
+    path: "cluster/transport/handshake.ts",
+    reason: "proves who is who: hashes, and random numbers that nobody can foresee",
+  },
+  { path: "cluster/transport/peer-sockets.ts", reason: "the real network behind the Transport port" },
   { path: "src/replica/data-directory.ts", reason: "makes and locks the directory, before anything runs" },
   { path: "src/replica/disk-watch.ts", reason: "asks how much room the disk has" },
 ];

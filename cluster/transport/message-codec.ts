@@ -18,21 +18,36 @@ const FLAG_SNAPSHOT = 2;
 const FIXED_BYTES = 3 + 5 * 8;
 const ENTRY_HEADER_BYTES = 8 + 8 + 1 + 4;
 
-/** Encodes a message; entries' data is copied. */
+/** Entry data at least this large are sent as they are; smaller ones are cheaper to copy. */
+const BY_REFERENCE_BYTES = 8 * 1024;
+
+/** Encodes a message; entries' data are copied. */
 export function encodeMessage(message: PeerMessage): Uint8Array {
+  return encode(message, 0, Number.POSITIVE_INFINITY)[0] ?? new Uint8Array(0);
+}
+
+/**
+ * Encodes a message as buffers to be sent one after the other. Large entries' data are among them by reference. The first buffer
+ * begins with `reservedBytes` that are the caller's to write.
+ */
+export function encodeMessageParts(message: PeerMessage, reservedBytes: number): [Buffer, ...Uint8Array[]] {
+  return encode(message, reservedBytes, BY_REFERENCE_BYTES);
+}
+
+function encode(
+  message: PeerMessage,
+  reservedBytes: number,
+  byReferenceBytes: number,
+): [Buffer, ...Uint8Array[]] {
   const texts = [message.to, message.from, message.context].map((text) => Buffer.from(text, "utf8"));
   const snapshot = message.snapshot === null ? null : Buffer.from(JSON.stringify(message.snapshot), "utf8");
-  let size = FIXED_BYTES + 4 + (snapshot === null ? 0 : 4 + snapshot.byteLength);
+  let size = reservedBytes + FIXED_BYTES + 4 + (snapshot === null ? 0 : 4 + snapshot.byteLength);
   for (const text of texts) size += 2 + text.byteLength;
-  for (const { data } of message.entries) size += ENTRY_HEADER_BYTES + data.byteLength;
-  const bytes = Buffer.allocUnsafe(size);
-  bytes[0] = MESSAGE_VERSION;
-  bytes[1] = message.kind;
-  bytes[2] = (message.reject ? FLAG_REJECT : 0) | (snapshot === null ? 0 : FLAG_SNAPSHOT);
-  let at = 3;
-  for (const value of [message.term, message.logTerm, message.index, message.commit, message.rejectHint]) {
-    at = bytes.writeDoubleLE(value, at);
+  for (const { data } of message.entries) {
+    size += ENTRY_HEADER_BYTES + (data.byteLength < byReferenceBytes ? data.byteLength : 0);
   }
+  const bytes = Buffer.allocUnsafe(size);
+  let at = writeHead(bytes, reservedBytes, message);
   for (const text of texts) {
     at = bytes.writeUInt16LE(text.byteLength, at);
     at += text.copy(bytes, at);
@@ -41,16 +56,47 @@ export function encodeMessage(message: PeerMessage): Uint8Array {
     at = bytes.writeUInt32LE(snapshot.byteLength, at);
     at += snapshot.copy(bytes, at);
   }
-  at = bytes.writeUInt32LE(message.entries.length, at);
-  for (const entry of message.entries) {
+  return writeEntries(bytes, at, message.entries, byReferenceBytes);
+}
+
+/** Writes what has a fixed size; gives where it ends. */
+function writeHead(bytes: Buffer, offset: number, message: PeerMessage): number {
+  bytes[offset] = MESSAGE_VERSION;
+  bytes[offset + 1] = message.kind;
+  bytes[offset + 2] = (message.reject ? FLAG_REJECT : 0) | (message.snapshot === null ? 0 : FLAG_SNAPSHOT);
+  let at = offset + 3;
+  for (const value of [message.term, message.logTerm, message.index, message.commit, message.rejectHint]) {
+    at = bytes.writeDoubleLE(value, at);
+  }
+  return at;
+}
+
+/** Writes the entries into `bytes` from `offset` on, cut where data go by reference; gives all parts of the message. */
+function writeEntries(
+  bytes: Buffer,
+  offset: number,
+  entries: readonly Entry[],
+  byReferenceBytes: number,
+): [Buffer, ...Uint8Array[]] {
+  const parts: Uint8Array[] = [];
+  let cutAt = 0;
+  let at = bytes.writeUInt32LE(entries.length, offset);
+  for (const entry of entries) {
     at = bytes.writeDoubleLE(entry.term, at);
     at = bytes.writeDoubleLE(entry.index, at);
     at = bytes.writeUInt8(entry.kind, at);
     at = bytes.writeUInt32LE(entry.data.byteLength, at);
-    bytes.set(entry.data, at);
-    at += entry.data.byteLength;
+    if (entry.data.byteLength < byReferenceBytes) {
+      bytes.set(entry.data, at);
+      at += entry.data.byteLength;
+    } else {
+      parts.push(bytes.subarray(cutAt, at), entry.data);
+      cutAt = at;
+    }
   }
-  return bytes;
+  if (cutAt < at) parts.push(bytes.subarray(cutAt, at));
+  const [, ...rest] = parts;
+  return [bytes.subarray(0, parts[0]?.byteLength ?? 0), ...rest];
 }
 
 /** Decodes a message; entries' data are views of `bytes`. Throws `peer_frame` for anything that `encodeMessage` cannot have made. */

@@ -1,19 +1,46 @@
 /**
  * The data directory: who may use it and where things are in it. One process at a time (a lock), one node id for ever
- * (node.json), a directory per Raft group.
+ * (node.json), a directory per Raft group. Beside the id stands what must never be forgotten or come again: a tag that tells this
+ * directory from any other, and how often it was opened.
  */
-import { mkdir, open, readFile, rename, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { lockDirectory } from "../../cluster/log/directory-lock.js";
 import { FatalError } from "../errors.js";
 
-const FORMAT_VERSION = 1;
+/** 2: tag, incarnation and ticket. */
+const FORMAT_VERSION = 2;
+const TAG_BYTES = 8;
+
+/** What a node that joined a cluster was told; its log says more as soon as it has one. */
+export interface KeptTicket {
+  readonly clusterId: string;
+  readonly members: readonly { readonly id: string; readonly peer: string; readonly role: string }[];
+}
+
+interface Identity {
+  readonly version: number;
+  readonly nodeId: string;
+  readonly tag: string;
+  readonly incarnation: number;
+  readonly ticket: KeptTicket | null;
+}
 
 export interface DataDirectory {
   readonly root: string;
   readonly logDir: string;
   readonly snapshotDir: string;
   readonly storeDir: string;
+  /** Drawn when the directory was made: peers know this node by it. */
+  readonly tag: string;
+  /** Above that of every earlier start on this directory, whatever the clock says. */
+  readonly incarnation: number;
+  /** A Raft log was begun here. */
+  readonly hasLog: boolean;
+  readonly ticket: KeptTicket | null;
+  /** Durable when it resolves. */
+  keepTicket(ticket: KeptTicket): Promise<void>;
   unlock(): Promise<void>;
 }
 
@@ -25,6 +52,7 @@ export async function openDataDirectory(
   dataDir: string,
   nodeId: string,
   group: number,
+  nowMs: number,
 ): Promise<DataDirectory> {
   const root = resolve(dataDir);
   const groupDir = join(root, "groups", String(group));
@@ -36,8 +64,10 @@ export async function openDataDirectory(
     });
   }
   const lock = await lockDirectory(root);
+  const path = join(root, "node.json");
+  let identity: Identity;
   try {
-    await claim(join(root, "node.json"), nodeId);
+    identity = await claim(path, nodeId, nowMs);
   } catch (error) {
     await lock.release();
     throw error;
@@ -47,35 +77,50 @@ export async function openDataDirectory(
     logDir: join(groupDir, "log"),
     snapshotDir: join(groupDir, "snapshots"),
     storeDir: groupDir,
+    tag: identity.tag,
+    incarnation: identity.incarnation,
+    hasLog: (await readdir(join(groupDir, "log")).catch(() => [])).length > 0,
+    ticket: identity.ticket,
+    keepTicket: (ticket) => keep(path, { ...identity, ticket }),
     unlock: () => lock.release(),
   };
 }
 
 /** A directory belongs to the node that made it: two ids on one history would let one node vote twice. */
-async function claim(path: string, nodeId: string): Promise<void> {
+async function claim(path: string, nodeId: string, nowMs: number): Promise<Identity> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
     throw new FatalError("directory_unusable", `cannot read ${path}: ${reasonOf(error)}`, { cause: error });
   });
-  if (text === null) {
-    await writeDurably(path, `${JSON.stringify({ version: FORMAT_VERSION, nodeId })}\n`).catch((error) => {
-      throw unwritable(path, error);
-    });
-    return;
-  }
-  const identity = parseIdentity(path, text);
-  if (identity.version > FORMAT_VERSION) {
+  const known = text === null ? newIdentity(nodeId) : parseIdentity(path, text);
+  if (known.version > FORMAT_VERSION) {
     throw new FatalError(
       "data_version",
-      `${path} is of format ${identity.version}; this release knows ${FORMAT_VERSION}: use a newer one`,
+      `${path} is of format ${known.version}; this release knows ${FORMAT_VERSION}: use a newer one`,
     );
   }
-  if (identity.nodeId !== nodeId) {
+  if (known.nodeId !== nodeId) {
     throw new FatalError(
       "wrong_node_id",
-      `the data directory belongs to node ${identity.nodeId}; start with --node-id ${identity.nodeId} or another --data-dir`,
+      `the data directory belongs to node ${known.nodeId}; start with --node-id ${known.nodeId} or another --data-dir`,
     );
   }
+  // On disk before anything is proposed under it: the clock may go back, this number does not.
+  const incarnation = Math.max(nowMs, known.incarnation + 1);
+  const identity = { ...known, version: FORMAT_VERSION, incarnation };
+  await keep(path, identity);
+  return identity;
+}
+
+function newIdentity(nodeId: string): Identity {
+  const tag = randomBytes(TAG_BYTES).toString("hex");
+  return { version: FORMAT_VERSION, nodeId, tag, incarnation: 0, ticket: null };
+}
+
+async function keep(path: string, identity: Identity): Promise<void> {
+  await writeDurably(path, `${JSON.stringify(identity)}\n`).catch((error) => {
+    throw unwritable(path, error);
+  });
 }
 
 function unwritable(path: string, error: NodeJS.ErrnoException): FatalError {
@@ -84,16 +129,20 @@ function unwritable(path: string, error: NodeJS.ErrnoException): FatalError {
   return new FatalError(code, `cannot write ${path}: ${reasonOf(error)}`, { cause: error });
 }
 
-function parseIdentity(path: string, text: string): { readonly version: number; readonly nodeId: string } {
+function parseIdentity(path: string, text: string): Identity {
   try {
-    const { version, nodeId } = JSON.parse(text);
-    if (typeof version === "number" && typeof nodeId === "string") return { version, nodeId };
+    const { version, nodeId, tag, incarnation, ticket = null } = JSON.parse(text);
+    if (typeof version === "number" && typeof nodeId === "string") {
+      // Format 1 knew neither.
+      const isComplete = typeof tag === "string" && Number.isSafeInteger(incarnation);
+      return isComplete ? { version, nodeId, tag, incarnation, ticket } : { ...newIdentity(nodeId), version };
+    }
   } catch {
     // Falls through to the one error for everything that is not an identity.
   }
   throw new FatalError(
     "store_corrupt",
-    `${path} is damaged; it should read {"version":${FORMAT_VERSION},"nodeId":"..."}`,
+    `${path} is damaged; it should read {"version":${FORMAT_VERSION},"nodeId":"...","tag":"...","incarnation":...}`,
   );
 }
 

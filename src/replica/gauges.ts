@@ -22,6 +22,14 @@ export function registerGauges(metrics: Metrics, sources: GaugeSources): void {
   const { raft, replica, store, brokers, submitter, logBytes } = sources;
   metrics.gauge("raft_term", "Current term", () => raft.status().term);
   metrics.gauge("raft_is_leader", "1 while this node leads", () => (raft.status().role === "leader" ? 1 : 0));
+  metrics.gauge("raft_has_leader", "1 while a leader is known", () =>
+    raft.status().leaderId === "" ? 0 : 1,
+  );
+  metrics.gauge("raft_voters", "Voting members", () => raft.status().voters.length);
+  metrics.gauge("raft_learners", "Members without a vote", () => raft.status().learners.length);
+  metrics.gauges("raft_peer_alive", "1 while something is heard from a peer", "peer", () =>
+    raft.peers().map(({ id, isAlive }) => [id, isAlive ? 1 : 0] as const),
+  );
   metrics.gauge("raft_commit_index", "Highest committed entry", () => raft.status().commit);
   metrics.gauge("raft_applied_index", "Highest applied entry", () => replica.appliedIndex);
   metrics.gauge(

@@ -40,6 +40,8 @@ export interface Metrics {
   readonly logAppendSeconds: Timing;
   readonly logAppends: Count;
   readonly snapshots: Count;
+  /** Another leader, or none, as this node sees it. */
+  readonly leaderChanges: Count;
   /** Adds a gauge that is read when somebody asks. */
   gauge(name: string, help: string, read: () => number): void;
   /** Adds a gauge with one label, read when somebody asks. */
@@ -83,6 +85,7 @@ export function createMetrics(): Metrics {
     logAppendSeconds: timing("log_append", "One durable append to the Raft log"),
     logAppends: counter("log_appends", "Durable appends to the Raft log"),
     snapshots: counter("snapshots", "Snapshots taken"),
+    leaderChanges: counter("raft_leader_changes", "Changes of leader, or to none, as this node saw them"),
     gauge(name, help, read) {
       new Gauge({
         name: `jangada_${name}`,

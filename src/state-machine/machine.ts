@@ -122,9 +122,9 @@ export class Machine {
     return this.#state.topics.all();
   }
 
-  /** The incarnation under which a node last proposed; 0 when it never did. */
-  incarnationOf(origin: string): number {
-    return this.#state.origins.incarnationOf(origin);
+  /** The last proposal of a node that was applied; zeros when there is none. */
+  lastProposalOf(origin: string): { readonly incarnation: number; readonly sequence: number } {
+    return this.#state.origins.lastOf(origin);
   }
 
   /**

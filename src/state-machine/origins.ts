@@ -8,6 +8,8 @@ import { encodeOrigin, type OriginRecord } from "./records.js";
 
 export const ORIGIN_PREFIX = "o/";
 
+const NEVER: OriginRecord = Object.freeze({ incarnation: 0, sequence: 0 });
+
 export class Origins {
   readonly #byName = new Map<string, OriginRecord>();
   readonly #changed = new Set<string>();
@@ -26,9 +28,9 @@ export class Origins {
     return "applied";
   }
 
-  /** The highest incarnation that an origin proposed under; 0 when it never did. */
-  incarnationOf(origin: string): number {
-    return this.#byName.get(origin)?.incarnation ?? 0;
+  /** The last proposal of an origin that was applied; zeros when there is none. */
+  lastOf(origin: string): OriginRecord {
+    return this.#byName.get(origin) ?? NEVER;
   }
 
   writeChanges(out: RecordBatch): void {

@@ -1,5 +1,6 @@
-/** The Transport contract on the memory twin. */
+/** The Transport contract on the memory twin and on TCP. */
 import { MemoryNetwork } from "../../cluster/transport/memory-transport.js";
+import { startTcpPair } from "../support/tcp-nodes.js";
 import { describeTransport } from "./transport.contract.js";
 
 describeTransport("memory", async () => {
@@ -15,10 +16,22 @@ describeTransport("memory", async () => {
   return {
     one,
     two,
+    start: async () => {
+      await one.start();
+      await two.start();
+    },
     part: () => network.cut("1", "2"),
+    stoppedTwo: async () => {
+      await two.stop();
+      const again = network.join("2");
+      again.setPeers(addresses);
+      return again;
+    },
     close: async () => {
       await one.stop();
       await two.stop();
     },
   };
 });
+
+describeTransport("TCP", startTcpPair);

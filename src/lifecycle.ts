@@ -1,0 +1,52 @@
+/** Whether a node serves, and what ends it: what its parts tell each other while they are built and while they run. */
+import type { Readiness } from "./broker.js";
+import type { ErrorCode } from "./errors.js";
+import { limits } from "./limits.js";
+import type { Clock } from "./runtime/clock.js";
+
+export class Lifecycle {
+  /** Resolves when the node has to stop by itself. */
+  readonly failed: Promise<Error>;
+  readonly fail: (error: Error) => void;
+  /** "starting" until the stream has its identity and is caught up with, then "serving" until stop or failure. */
+  phase: "starting" | "serving" | "stopping" = "starting";
+  readonly #clock: Clock;
+  /** Since when no leader is known; `null` while one is. */
+  #leaderlessSinceMs: number | null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#leaderlessSinceMs = clock.monotonicMs();
+    let resolveFailed: (error: Error) => void = () => undefined;
+    this.failed = new Promise((resolve) => {
+      resolveFailed = resolve;
+    });
+    this.fail = (error) => {
+      this.phase = "stopping";
+      resolveFailed(error);
+    };
+  }
+
+  /** Another node leads, or none ("") does. */
+  leaderIs(leaderId: string): void {
+    this.#leaderlessSinceMs = leaderId === "" ? this.#clock.monotonicMs() : null;
+  }
+
+  readiness(): Readiness {
+    if (this.phase === "starting") return { ready: false, reason: "the node is starting" };
+    if (this.phase === "stopping") return { ready: false, reason: "the node is stopping" };
+    return this.#isLeaderless() ? { ready: false, reason: "the group has no leader" } : { ready: true };
+  }
+
+  /** Why a command is not even tried; `null` when it is. */
+  refusal(): ErrorCode | null {
+    if (this.phase === "stopping") return "shutting_down";
+    return this.#isLeaderless() ? "no_leader" : null;
+  }
+
+  /** An election is waited for; a group without a majority is not. */
+  #isLeaderless(): boolean {
+    const since = this.#leaderlessSinceMs;
+    return since !== null && this.#clock.monotonicMs() - since > limits.leaderlessMsMax;
+  }
+}
