@@ -52,6 +52,11 @@ export class ClusterNode {
     return this.#server.child;
   }
 
+  /** Resolves when it has ended, or at once; null when a signal ended it, or it never ran. */
+  exitCode(): Promise<number | null> {
+    return this.#server?.child.exited ?? Promise.resolve(null);
+  }
+
   get running(): boolean {
     return this.#server !== undefined && !this.#server.child.ended;
   }

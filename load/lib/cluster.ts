@@ -123,16 +123,15 @@ export class Cluster {
     return node;
   }
 
-  /** Takes a node out through the interface and waits until it has stopped by itself; resolves with its exit code. */
+  /** Takes a node out through the interface and waits until it has stopped by itself; resolves with its exit code, null for one that a signal ended. */
   async remove(id: number): Promise<number | null> {
     const node = this.node(id);
     // Not known any more is as good as removed: an earlier attempt got through without an answer.
     const isDone = (status: number): boolean => status < 300 || status === 404;
     await this.command(`remove node ${id}`, "DELETE", `/cluster/members/${id}`, isDone);
     this.#nodes.delete(id);
-    if (!node.running) return null;
     const stopped = await waitUntil(() => !node.running, CHANGE_TIMEOUT_MS, POLL_MS);
-    if (stopped) return node.child.exited;
+    if (stopped) return node.exitCode();
     await node.kill();
     throw new Error(`node ${id} was removed and went on running`);
   }
