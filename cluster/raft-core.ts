@@ -323,8 +323,9 @@ export class RaftCore {
   applyConfChange(entry: Entry): { readonly confState: ConfState; readonly change: MembershipChange | null } {
     const data = new pb.ConfChangeV2(JSON.parse(DECODER.decode(entry.data)));
     this.#checkChange(data);
-    const confState = fromEngineConfState(this.#node.applyConfChange(data));
-    return { confState, change: fromEngineChange(data) };
+    // Before it is applied: the port clears the context then.
+    const change = fromEngineChange(data);
+    return { confState: fromEngineConfState(this.#node.applyConfChange(data)), change };
   }
 
   /** Asks for a linearizable read; the answer is in a later Ready under `context`, unique and not "". Only on a leader. */

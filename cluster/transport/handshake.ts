@@ -63,11 +63,6 @@ interface Hello extends PeerIdentity {
   readonly newest: number;
 }
 
-interface Challenge extends PeerIdentity {
-  readonly oldest: number;
-  readonly newest: number;
-}
-
 const MAGIC = "JGDA";
 const NONCE_BYTES = 32;
 const MAC_BYTES = 32;
@@ -242,9 +237,11 @@ function readHello(content: Buffer): Hello {
   return { ...readIdentity(facts), ...readVersions(facts), to, lane };
 }
 
-function readChallenge(content: Buffer): Challenge {
+/** Whether the versions of both have one in common is the acceptor's to say. */
+function readChallenge(content: Buffer): PeerIdentity {
   const facts = parseFacts(content.toString("utf8"));
-  return { ...readIdentity(facts), ...readVersions(facts) };
+  readVersions(facts);
+  return readIdentity(facts);
 }
 
 function readIdentity({ id, clusterId, tag, address, nonce }: CallParams): PeerIdentity {

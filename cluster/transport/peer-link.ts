@@ -30,6 +30,9 @@ import { LANE_BYTES_MAX, type Ticker, type TransportTimings } from "./transport-
 /** Given to the socket at one go; the rest waits here, where it can still be dropped. */
 const WRITE_BYTES = 1024 * 1024;
 
+/** So many attempts have failed when an operator is told, once: some hundred milliseconds, more than a restart takes to listen. */
+const FAILURES_TOLD = 6;
+
 const PING = encodeLinkFrame(WireKind.Ping, new Uint8Array(0));
 
 export interface PeerLinkOptions {
@@ -98,6 +101,8 @@ export class PeerLink {
       if (now - this.#attemptMs >= timings.connectMs) connection.fail(new Error("no connection in time"));
     } else if (now - this.#heardMs >= timings.silenceMs) {
       connection.fail(new Error("nothing was heard in time"));
+    } else if (!this.#isUp && now - this.#attemptMs >= timings.connectMs + timings.handshakeMs) {
+      connection.fail(new Error("the handshake did not end in time"));
     } else if (this.#isUp && now - this.#pingMs >= timings.pingMs && connection.isIdle) {
       // Behind data a ping would only arrive late; data are answered by pongs too.
       this.#pingMs = now;
@@ -126,7 +131,7 @@ export class PeerLink {
     const target = parseAddress(address);
     if (target === null) {
       this.#options.onWarning({ peer, address }, "the address of a peer is no host:port");
-      this.#lost();
+      this.#lost(false);
       return;
     }
     this.#handshake = new DialerHandshake(self(), peer, lane);
@@ -208,17 +213,25 @@ export class PeerLink {
     if (this.#isClosed) this.#onClosed?.();
     else {
       if (wasUp) onWarning({ peer, lane, err: reason }, "the link to a peer is lost and dialled anew");
+      else this.#tellFailure(reason);
       this.#lost(wasUp);
     }
   }
 
   /** The attempt failed or the connection is lost: drops what waits, tries again later. */
-  #lost(wasUp = false): void {
+  #lost(wasUp: boolean): void {
     const { onUnreachable, ticker } = this.#options;
     this.#fullIsTold = false;
     if (this.#queue.clear() || wasUp) onUnreachable();
     this.#cancelRetry = ticker.after(this.#retryDelayMs(), () => this.#dial());
     this.#failures += 1;
+  }
+
+  /** Once for all lanes, and once until the link has held for a while. */
+  #tellFailure(reason: Error): void {
+    const { peer, address, lane, onWarning } = this.#options;
+    if (lane !== "control" || this.#isRefused || this.#failures !== FAILURES_TOLD) return;
+    onWarning({ peer, address, err: reason }, "a peer cannot be reached: it is dialled again and again");
   }
 
   /** Counted from the beginning of the attempt that failed, so that a slow failure is not waited for twice. */

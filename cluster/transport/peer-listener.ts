@@ -65,6 +65,7 @@ export class PeerListener {
       (socket) => this.#accept(socket),
       (error) => onWarning({ err: error }, "the listener for peers failed"),
     );
+    if (this.#isClosed) await this.#server.close();
     return this.#server.address;
   }
 
@@ -207,6 +208,7 @@ class AcceptedConnection {
     }
     this.#awaits = "frames";
     this.#peer = peer.id;
+    this.#owesPong = false;
     this.#connection.allow(BODY_BYTES_MAX);
     this.#connection.write(verdict);
     this.#events.onProven(peer.id, lane);

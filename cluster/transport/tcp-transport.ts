@@ -39,6 +39,7 @@ export class TcpTransport implements Transport {
   #unreachable: (peer: NodeId) => void = () => undefined;
   #address: string | null = null;
   #isRunning = false;
+  #isStopped = false;
   #cancelTicks: () => void = () => undefined;
   #tickedMs = 0;
   /** How long this node stood still in all: silence in that time is not the peers'. */
@@ -115,6 +116,7 @@ export class TcpTransport implements Transport {
   async start(): Promise<void> {
     assertInvariant(this.#address === null, "a transport starts once");
     this.#address = await this.#listener.start();
+    if (this.#isStopped) return;
     this.#isRunning = true;
     const { ticker } = this.#options;
     this.#tickedMs = ticker.monotonicMs();
@@ -125,6 +127,7 @@ export class TcpTransport implements Transport {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#isRunning = false;
     this.#cancelTicks();
     for (const id of this.#peers.keys()) this.#hangUp(id);

@@ -1,15 +1,12 @@
-/** The generated results page: what was measured, where, when, and at which commit. */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+/** This benchmark's part of the results page: what was measured, where, when, and at which commit. */
 import { canPin } from "../lib/children.js";
 import { describeCommit, describeMachine, mosquittoVersion } from "../lib/machine.js";
-import { repositoryRoot } from "../lib/paths.js";
+import { writePart } from "../lib/results-page.js";
 import { renderMarkdown, type Table } from "../lib/table.js";
 import type { BenchOptions } from "./rounds.js";
 
-/** Writes load/RESULTS.md and returns its path. */
+/** Writes it into load/RESULTS.md and returns its path. */
 export function writeResults(tables: readonly Table[], options: BenchOptions): string {
-  const file = join(repositoryRoot(), "load", "RESULTS.md");
   const pinned = canPin()
     ? "server pinned to one core with all its threads, load to another"
     : "server and load share all cores (no taskset here)";
@@ -24,6 +21,5 @@ export function writeResults(tables: readonly Table[], options: BenchOptions): s
     `- mosquitto ${mosquittoVersion() ?? "not installed"}`,
     "",
   ];
-  writeFileSync(file, `${[...head, tables.map(renderMarkdown).join("\n\n")].join("\n").trimEnd()}\n`);
-  return file;
+  return writePart("bench", [...head, tables.map(renderMarkdown).join("\n\n")].join("\n"));
 }

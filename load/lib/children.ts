@@ -10,6 +10,12 @@ import { findProgram } from "./paths.js";
 const TAIL_LINES = 20;
 const live = new Set<Child>();
 let hooked = false;
+let signalsEndUs = true;
+
+/** For a program that stops its children in its own way when it is told to end. Call it before the first child. */
+export function handleSignalsYourself(): void {
+  signalsEndUs = false;
+}
 
 /** Lets Ctrl-C and SIGTERM end the program by way of its "exit" handlers, the first of which ends all children. */
 export function hookExit(): void {
@@ -18,6 +24,7 @@ export function hookExit(): void {
   process.once("exit", () => {
     for (const child of live) child.signal("SIGKILL");
   });
+  if (!signalsEndUs) return;
   process.once("SIGINT", () => process.exit(130));
   process.once("SIGTERM", () => process.exit(143));
 }
@@ -31,6 +38,8 @@ export interface SpawnOptions {
   /** Core to pin to, worker threads included; left out, or without `taskset`: not pinned. */
   readonly cpu?: number | undefined;
   readonly env?: Readonly<Record<string, string>>;
+  /** In a process group of its own, so that Ctrl-C on the terminal reaches us alone. */
+  readonly ownGroup?: boolean;
 }
 
 export class Child {
@@ -71,6 +80,7 @@ export class Child {
     const started = spawn(program, programArgs, {
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, ...options.env },
+      detached: options.ownGroup === true,
     });
     return new Promise((resolve, reject) => {
       started.once("error", reject);

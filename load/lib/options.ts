@@ -47,6 +47,14 @@ export class Options {
     return value;
   }
 
+  /** A text that is not empty. */
+  text(name: string, fallback: string): string {
+    const given = this.#values[name];
+    if (given === undefined) return fallback;
+    if (given === "") refuse(`--${name} must not be empty`);
+    return String(given);
+  }
+
   /** Numbers separated by commas. */
   numbers(name: string, fallback: readonly number[]): readonly number[] {
     const given = this.#values[name];

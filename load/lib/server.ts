@@ -50,7 +50,7 @@ function readyFields(line: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Starts `jangada serve` and waits until it takes traffic. */
+/** Starts `jangada serve` and waits until it takes traffic. One that does not is ended. */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const startedAt = performance.now();
   const child = await spawnServer(options);
@@ -59,7 +59,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     const readyMs = performance.now() - startedAt;
     return { child, readyMs, http: parseAddress(fields["http"]), mqtt: parseAddress(fields["mqtt"]) };
   } catch (error) {
-    child.signal("SIGKILL");
+    await child.stop("SIGKILL");
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 /** Small things that every load program needs: temporary directories, waiting, a free port, a deadline, a seeded random. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,14 @@ export function temporaryDirectory(purpose: string): string {
   const directory = mkdtempSync(join(tmpdir(), `jangada-${purpose}-`));
   directories.add(directory);
   return directory;
+}
+
+/** Linux's number of tmpfs, in statfs. */
+const TMPFS = 0x01021994;
+
+/** Whether temporary directories are in memory, where syncing costs nothing and keeps nothing. */
+export function temporaryIsMemory(): boolean {
+  return statfsSync(tmpdir()).type === TMPFS;
 }
 
 export function removeDirectory(directory: string): void {

@@ -1,6 +1,7 @@
 /** The list of commands, and help on them. */
 import { suggestion } from "../config/nearest.js";
 import { ConfigError } from "../errors.js";
+import { cluster } from "./cluster.js";
 import type { CliCommand } from "./command.js";
 import { pub } from "./pub.js";
 import { serve } from "./serve.js";
@@ -8,7 +9,7 @@ import { sub } from "./sub.js";
 import { topics } from "./topics.js";
 
 /** Every command, in the order of help. */
-const COMMANDS: readonly CliCommand[] = [serve, pub, sub, topics];
+const COMMANDS: readonly CliCommand[] = [serve, pub, sub, topics, cluster];
 
 /** Throws `ConfigError` with the nearest word. */
 export function commandNamed(word: string): CliCommand {

@@ -68,6 +68,17 @@ export async function jsonOf(response: Response): Promise<unknown> {
   }
 }
 
+/** An object of an answer. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** The object that an answer is. Throws `ClientFailure` `bad_answer` for anything else. */
+export function fieldsOf(value: unknown): Fields {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return Object.fromEntries(Object.entries(value));
+  }
+  throw new ClientFailure("bad_answer", "the answer is no object");
+}
+
 /** Failures before which nothing can have reached a node. */
 const NEVER_ARRIVED: ReadonlySet<string> = new Set([
   "ECONNREFUSED",

@@ -6,7 +6,17 @@ import { ConfigError } from "../errors.js";
 import { limits } from "../limits.js";
 import { type CliCommand, type Given, optionsHelp, readArguments } from "./command.js";
 import { ClientFailure } from "./failure.js";
-import { address, jsonOf, nodeUrl, oneLine, request, topicPath, urlOption } from "./http.js";
+import {
+  address,
+  type Fields,
+  fieldsOf,
+  jsonOf,
+  nodeUrl,
+  oneLine,
+  request,
+  topicPath,
+  urlOption,
+} from "./http.js";
 import { print } from "./output.js";
 
 const options = {
@@ -18,7 +28,6 @@ const options = {
 };
 
 type TopicOptions = Given<typeof options>;
-type Fields = Readonly<Record<string, unknown>>;
 type Action = (base: URL, name: string, given: TopicOptions) => Promise<void>;
 
 const ACTIONS: ReadonlyMap<string, Action> = new Map([
@@ -137,12 +146,4 @@ function timeText(ms: number): string {
 
 function sizeOf(value: unknown): string {
   return typeof value === "number" ? approximateBytes(value) : "";
-}
-
-/** An object of an answer. Throws `ClientFailure` `bad_answer` for anything else. */
-function fieldsOf(value: unknown): Fields {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return Object.fromEntries(Object.entries(value));
-  }
-  throw new ClientFailure("bad_answer", "the answer is no object");
 }

@@ -1,6 +1,6 @@
 /** `jangada serve` as a process: the ready line, how it stops, and one clear line about whatever keeps it from running. */
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,6 +74,30 @@ describe("ready", () => {
     const { child, end } = await serve(["--log-level", "silent"]);
     child.kill("SIGTERM");
     expect(linesOf((await end).stdout).map(({ msg }) => msg)).toEqual(["ready"]);
+  });
+});
+
+describe("the cluster's secret", () => {
+  it("that cannot be read is exit code 2 and one line, before anything runs", async () => {
+    const child = start(["serve", "--data-dir", directory, "--cluster-secret-file", "/nowhere/secret"]);
+    running.push(child);
+    const { code, stdout, stderr } = await outcomeOf(child);
+    expect({ code, stdout: stdout.toString(), stderr }).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: 'jangada: --cluster-secret-file: there is no such file: "/nowhere/secret"\n',
+    });
+  });
+
+  it("that others may read is warned of, and never logged", async () => {
+    const path = join(directory, "secret");
+    await writeFile(path, "a secret of the cluster\n", { mode: 0o600 });
+    await chmod(path, 0o644);
+    const { child, end } = await serve(["--data-dir", join(directory, "d"), "--cluster-secret-file", path]);
+    child.kill("SIGTERM");
+    const { stdout } = await end;
+    expect(stdout.toString()).toContain("others than its owner may read the cluster secret (mode 0644)");
+    expect(stdout.toString()).not.toContain("a secret of");
   });
 });
 

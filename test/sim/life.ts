@@ -2,9 +2,13 @@
  * One life of a node, from its start to its crash or stop: the production code, wired as src/node.ts wires it, over simulated
  * ports. Nothing that it does after its end is heard of.
  */
+
+import { ClusterError } from "../../cluster/errors.js";
 import type { LogStore } from "../../cluster/log/log-store.js";
-import { type CrashPoint, RaftNode } from "../../cluster/node.js";
+import { RaftNode } from "../../cluster/node.js";
+import type { CrashPoint } from "../../cluster/ready-loop.js";
 import type { StateMachine } from "../../cluster/state-machine.js";
+import { EMPTY_CONF_STATE } from "../../cluster/types.js";
 import type { Command } from "../../src/commands/command.js";
 import { type Done, Submitter } from "../../src/commands/submit.js";
 import { EventIds } from "../../src/replica/event-id.js";
@@ -50,6 +54,8 @@ export interface Host {
   readonly disk: SimDisk;
   readonly tag: (length: number) => string;
   readonly random: () => number;
+  /** Kept durably by the node: above that of every earlier life. */
+  readonly incarnation: number;
   /** May end the life. */
   readonly onCrashPoint: (point: CrashPoint) => void;
 }
@@ -63,16 +69,13 @@ export class Life {
   readonly raft: RaftNode;
   /** Its clients may use it. */
   isServing = false;
-  broker: LocalBroker;
+  readonly broker: LocalBroker;
   readonly #host: Host;
   readonly #log: LogStore;
   readonly #brokers: TopicBrokers;
   readonly #housekeeping: Housekeeping;
   readonly #proposals: Proposals;
-  #submitter: Submitter;
-  /** The term for which this submitter was made; a lone voter keeps its first. */
-  #submitterTerm = 0;
-  #incarnation = 0;
+  readonly #submitter: Submitter;
   #isStopping = false;
 
   constructor(host: Host) {
@@ -89,7 +92,12 @@ export class Life {
       onEffect: (effect) => this.#onEffect(effect),
       onApplied: (applied) => {
         const heard = this.#proposals.applied(applied);
-        if (heard !== null && (this.isAlone || this.#submitterTerm > 0)) this.#submitter.applied(heard);
+        if (heard !== null) this.#submitter.applied(heard);
+      },
+      onRestored: () => {
+        const { incarnation, sequence } = this.replica.machine.lastProposalOf(host.id);
+        this.#submitter.restored(incarnation, sequence);
+        this.#brokers.restored();
       },
       onBroken: (error) => this.#fail(error),
     });
@@ -114,11 +122,6 @@ export class Life {
     return this.#host.setting.profile.voters.length === 1;
   }
 
-  /** Whether commands may be given to it. */
-  get takesCommands(): boolean {
-    return this.isServing && (this.isAlone || this.#submitterTerm > 0);
-  }
-
   get commandsWaiting(): number {
     return this.#submitter.pendingCommands;
   }
@@ -126,9 +129,10 @@ export class Life {
   /** Resolves when it serves; rejects as the production code does. */
   async start(): Promise<void> {
     await this.replica.open();
-    await this.raft.start();
-    if (this.isAlone) await this.#untilServing();
-    else this.clock.every(this.#host.setting.profile.tickMs, () => this.#watchLeadership());
+    await this.raft.listen();
+    const founding = { ...EMPTY_CONF_STATE, voters: [...this.#host.setting.profile.voters] };
+    await this.raft.start({ peer: this.#host.id, founding, contacts: new Map() });
+    await this.#untilServing();
     await this.#housekeeping.start();
     this.isServing = true;
   }
@@ -194,7 +198,7 @@ export class Life {
     const { world, profile, history, network } = setting;
     return new RaftNode({
       id,
-      initialVoters: profile.voters,
+      tag: `tag of ${id}`,
       log,
       snapshots: new SimSnapshotStore(disk),
       machine: recorded(machine, (entry) => {
@@ -213,6 +217,7 @@ export class Life {
         uncommittedBytesMax: 1 << 26,
         inflightMessagesMax: 16,
         snapshotLogBytes: profile.snapshotLogBytes,
+        snapshotBytesPerSecondMax: 1e9,
       },
       onWarning: (facts, text) => {
         if (!scope.alive) return;
@@ -220,6 +225,9 @@ export class Life {
         if ("error" in facts) world.fail(`node ${id} warned: ${text}: ${String(facts.error)}`);
       },
       onFailed: (error) => this.#fail(error),
+      onLeader: (leaderId) => {
+        if (scope.alive && leaderId !== "") this.#submitter.proposeAgain();
+      },
       onSnapshot: (index) => {
         world.counts.snapshots += 1;
         world.tell(`n${id}`, `snapshot at entry ${index}`);
@@ -232,12 +240,8 @@ export class Life {
     const { id, setting } = this.#host;
     return new Submitter({
       origin: id,
-      incarnation: () => {
-        const known = this.replica.machine.incarnationOf(id);
-        this.#incarnation = Math.max(this.clock.nowMs(), known + 1, this.#incarnation + 1);
-        return this.#incarnation;
-      },
-      propose: (payload) => this.#proposals.propose(payload, (bytes) => this.raft.propose([bytes])),
+      incarnation: () => this.#host.incarnation,
+      propose: (payload) => this.#proposals.propose(payload, (bytes) => this.raft.propose(bytes)),
       refusal: () => (this.#isStopping ? "shutting_down" : null),
       clock: this.clock,
       publishSeconds: SILENT,
@@ -268,33 +272,26 @@ export class Life {
 
   async #untilServing(): Promise<void> {
     const { raft, replica } = this;
-    while (raft.status().role !== "leader" || raft.status().applied < raft.status().commit) {
-      await this.clock.sleep(POLL_MS);
+    while (replica.machine.streamTag === "") {
+      if (raft.changes.isFounded) await this.#genesis();
+      else await this.clock.sleep(POLL_MS);
     }
-    while (replica.machine.streamTag === "") await this.#genesis();
+    while (!(await this.#isCaughtUp()));
+  }
+
+  async #isCaughtUp(): Promise<boolean> {
+    try {
+      await this.raft.barrier();
+      return true;
+    } catch (error) {
+      if (error instanceof ClusterError && error.code === "no_leader") return false;
+      throw error;
+    }
   }
 
   #genesis(): Promise<void> {
     const command = { kind: "genesis", streamTag: this.#host.tag(4) } as const;
     return new Promise((resolve) => this.#submitter.submit(command, () => resolve()));
-  }
-
-  /**
-   * With several voters a submitter lives as long as one leadership: what a lost leader had proposed is unknown. A new one begins
-   * when everything before it is applied, so that its incarnation is above all earlier ones.
-   */
-  #watchLeadership(): void {
-    const { role, term, applied, commit } = this.raft.status();
-    const leads = role === "leader" && applied === commit && this.#log.term(applied) === term;
-    if (this.#submitterTerm > 0 && (role !== "leader" || term !== this.#submitterTerm)) {
-      this.#submitterTerm = 0;
-      this.#submitter.abandon("shutting_down");
-    }
-    if (!leads || this.#submitterTerm > 0 || this.#isStopping) return;
-    this.#submitter = this.#createSubmitter();
-    this.broker = this.#createBroker();
-    this.#submitterTerm = term;
-    if (this.replica.machine.streamTag === "") void this.#genesis();
   }
 }
 

@@ -26,6 +26,7 @@ export interface Profile {
     readonly proposalsInFlightMax: number;
     readonly submitBytesMax: number;
     readonly submitCommandsMax: number;
+    readonly submitPatienceMs: number;
   };
   readonly fanout: FanoutLimits;
   /** Whether peers' messages go through their codec. */
@@ -60,7 +61,7 @@ export function profileOf(chance: Chance, nodes: 1 | 3): Profile {
     checkpointPeriodMs: chance.pick([5, 25, 100, 500]),
     retentionPeriodMs: chance.pick([50, 300]),
     retentionBytes: chance.of(0.25) ? chance.whole(300, 3_000) : PLENTY,
-    snapshotLogBytes: alone ? chance.pick([300, 1_500, 6_000, PLENTY]) : PLENTY,
+    snapshotLogBytes: chance.pick([300, 1_500, 6_000, PLENTY]),
     applyBytesMax: chance.pick([50, 1_000, 1 << 24]),
     messageBytesMax: chance.pick([100, 2_000, 1 << 20]),
     submit: {
@@ -68,6 +69,7 @@ export function profileOf(chance: Chance, nodes: 1 | 3): Profile {
       proposalsInFlightMax: chance.whole(1, 4),
       submitBytesMax: chance.pick([1_000, 1 << 25]),
       submitCommandsMax: chance.pick([5, 100_000]),
+      submitPatienceMs: chance.pick([1_000, 8_000]),
     },
     fanout: fanoutOf(chance),
     encodeFrames: chance.of(0.25),

@@ -15,6 +15,8 @@ const PATIENCE_MS = 1_500;
 /** With one voter nothing can be in the way this long. */
 const STUCK_MS = 10_000;
 const BURST_MAX = 4;
+/** After these nobody knows whether it was done. */
+const UNKNOWN: ReadonlySet<string> = new Set(["shutting_down", "outcome_unknown"]);
 
 /** A publish that can be repeated. */
 interface Keyed {
@@ -43,19 +45,19 @@ export class Publisher {
   isQuiet = false;
   readonly #setting: Setting;
   readonly #chance: Chance;
-  readonly #leader: () => Life | null;
+  readonly #door: () => Life | null;
   readonly #open = new Set<Op>();
   readonly #keys: Keyed[] = [];
   /** Keys whose first answer was cut off. */
   #unknown: Keyed[] = [];
   #number = 0;
 
-  /** `leader`: the node that takes commands now. */
-  constructor(name: string, setting: Setting, leader: () => Life | null) {
+  /** `door`: a node that takes commands now. */
+  constructor(name: string, setting: Setting, door: () => Life | null) {
     this.name = name;
     this.#setting = setting;
     this.#chance = setting.world.chance.stream(`publisher ${name}`);
-    this.#leader = leader;
+    this.#door = door;
     this.#think();
   }
 
@@ -74,13 +76,13 @@ export class Publisher {
 
   /** One publish more, to see that the node answers. */
   probe(): void {
-    const life = this.#leader();
+    const life = this.#door();
     if (life !== null) this.#publish(life, this.#chance.pick(KEPT_TOPICS), 1);
   }
 
   /** What was cut off is asked again. */
   askAgain(): void {
-    const life = this.#leader();
+    const life = this.#door();
     const keyed = this.#unknown.shift();
     if (life !== null && keyed !== undefined) this.#repeat(life, keyed);
     else if (keyed !== undefined) this.#unknown.push(keyed);
@@ -96,7 +98,7 @@ export class Publisher {
   }
 
   #act(): void {
-    const life = this.#leader();
+    const life = this.#door();
     if (life === null || this.#open.size >= BURST_MAX * 2) return;
     const times = this.#chance.of(0.2) ? this.#chance.whole(2, BURST_MAX) : 1;
     for (let i = 0; i < times && life.scope.alive; i += 1) this.#one(life);
@@ -201,7 +203,7 @@ export class Publisher {
         op.conflicts === (result.code === "idempotency_conflict") || result.code !== "idempotency_conflict",
         () => `${op.ids.join(" ")} conflicts with nothing`,
       );
-      if (result.code === "shutting_down") this.#giveUp(op);
+      if (UNKNOWN.has(result.code)) this.#giveUp(op);
       else if (op.keyed === null) ledger.refused(op.ids);
       // A key may be in the log already although this attempt was refused.
       else if (op.keyed.answer === null) this.#unknown.push(op.keyed);

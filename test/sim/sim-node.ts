@@ -1,5 +1,5 @@
 /** A node of the simulation: a disk that stays, lives that come and go. */
-import { CRASH_POINTS, type CrashPoint } from "../../cluster/node.js";
+import { CRASH_POINTS, type CrashPoint } from "../../cluster/ready-loop.js";
 import { seededRandom } from "../../src/runtime/random.js";
 import type { Chance } from "./chance.js";
 import { Scope } from "./event-queue.js";
@@ -24,6 +24,7 @@ export class SimNode {
   #images: Images = emptyImages();
   #lastDisk: SimDisk | null = null;
   #isBusy = false;
+  #lives = 0;
 
   constructor(id: string, setting: Setting, onLifeEnded: (node: SimNode, life: Life) => void) {
     this.id = id;
@@ -116,6 +117,7 @@ export class SimNode {
     });
     this.#lastDisk = disk;
     const random = seededRandom(chance.whole(0, 2 ** 31));
+    this.#lives += 1;
     return new Life({
       id: this.id,
       setting: this.#setting,
@@ -124,6 +126,7 @@ export class SimNode {
       disk,
       tag: random.tag,
       random: random.unit,
+      incarnation: this.#lives,
       onCrashPoint: (point) => this.#passed(point, scope),
     });
   }

@@ -3,7 +3,7 @@
  * planted must be found, or the silence of the rest means nothing. Longer runs: `npm run sim -- --seeds 10000`.
  */
 import { describe, expect, test } from "vitest";
-import { CRASH_POINTS } from "../../cluster/node.js";
+import { CRASH_POINTS } from "../../cluster/ready-loop.js";
 import { PLANTS } from "./plants.js";
 import { type RunResult, run } from "./simulation.js";
 

@@ -1,4 +1,5 @@
 /** One run: a seed, a hostile time, calm, and then everything has to be right, and stay right over one more restart. */
+import type { Chance } from "./chance.js";
 import { History } from "./history.js";
 import { inspect } from "./inspect.js";
 import { Ledger } from "./ledger.js";
@@ -63,8 +64,9 @@ class Simulation {
       (id) => new SimNode(id, setting, (node, life) => this.#lifeEnded(node, life)),
     );
     this.#nemesis = new Nemesis(world, profile, this.#nodes, network);
+    const doors = world.chance.stream("doors");
     this.#publishers = named("p", profile.publishers).map(
-      (name) => new Publisher(name, setting, () => this.#leader()),
+      (name) => new Publisher(name, setting, () => this.#anyDoor(doors)),
     );
     this.#subscribers = named("s", profile.subscribers).map(
       (name) => new SimSubscriber(name, setting, () => this.#serving()),
@@ -91,8 +93,10 @@ class Simulation {
     return this.#nodes.flatMap((node) => (node.isServing && node.life !== null ? [node.life] : []));
   }
 
-  #leader(): Life | null {
-    return this.#serving().find(({ takesCommands }) => takesCommands) ?? null;
+  /** Any node that serves takes commands, whoever leads. */
+  #anyDoor(chance: Chance): Life | null {
+    const serving = this.#serving();
+    return serving.length === 0 ? null : chance.pick(serving);
   }
 
   #lifeEnded(node: SimNode, life: Life): void {
@@ -109,8 +113,8 @@ class Simulation {
   /** The last fault is over: everything serves, answers, catches up, and agrees. */
   async #comesRight(): Promise<void> {
     const { history } = this.#setting;
-    const isUp = (): boolean => this.#serving().length === this.#nodes.length && this.#leader() !== null;
-    await this.#until("every node serves and one leads", isUp);
+    const isUp = (): boolean => this.#serving().length === this.#nodes.length;
+    await this.#until("every node serves", isUp);
     for (const publisher of this.#publishers) publisher.isQuiet = true;
     for (const subscriber of this.#subscribers) subscriber.isCalm = true;
     await this.#until("open commands are answered", () => this.#answered());

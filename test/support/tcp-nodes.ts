@@ -68,11 +68,11 @@ export async function startPair(
   return { proxy, close };
 }
 
-/** Waits until it holds; at most 5 s. */
+/** Waits until it holds; at most 10 s. */
 export async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 10_000;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error("what was awaited did not happen in 5 s");
+    if (Date.now() > deadline) throw new Error("what was awaited did not happen in 10 s");
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -1,5 +1,5 @@
 /** Settings of a cluster: who founds it, who joins, where peers meet, and the secret that they share. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
@@ -203,6 +203,25 @@ describe("what contradicts", () => {
     ["free ports for all", ["--mqtt-port=0", "--http-port=0", "--peer-port=0"]],
   ])("%s: nothing", (_what, argv) => {
     expect(() => load(argv)).not.toThrow();
+  });
+});
+
+describe("docs/cluster.md", () => {
+  const text = readFileSync(new URL("../../docs/cluster.md", import.meta.url), "utf8").replaceAll(
+    "\\\n",
+    " ",
+  );
+  const founders = /CLUSTER=(\S+)/.exec(text)?.[1] ?? "";
+  const commands = [...text.matchAll(/npx jangada serve (.+)/g)].map(([, flags = ""]) =>
+    flags.replace("$CLUSTER", founders).trim(),
+  );
+
+  it("has commands", () => {
+    expect(commands.length).toBeGreaterThan(4);
+  });
+
+  test.each(commands)("serve %s is taken", (flags) => {
+    expect(peerSettings(load(flags.split(/\s+/)))).not.toBeNull();
   });
 });
 

@@ -10,7 +10,7 @@ import { decodeSegment, pathOf } from "./topic-path.js";
 import { bodyOf } from "./topics.js";
 
 const MEMBERS_PREFIX = "/cluster/members/";
-/** A node's tag is 32 hexadecimal digits; the ceiling only keeps a stranger's body small. */
+/** A tag is a few random hexadecimal digits; the ceiling only keeps a stranger's text out of the log. */
 const TAG_LENGTH_MAX = 64;
 
 const memberId = z.string().regex(/^[1-9]\d{0,14}$/, "a positive whole number as text");

@@ -3,24 +3,40 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { LogAppend } from "../../../cluster/log/log-store.js";
 import { emptyLogImage, MemoryLog, type MemoryLogImage } from "../../../cluster/log/memory-log.js";
 import { MemorySnapshotStore } from "../../../cluster/log/memory-snapshot-store.js";
-import { type CrashPoint, RaftNode, type RaftNodeOptions } from "../../../cluster/node.js";
+import { RaftNode } from "../../../cluster/node.js";
+import type { RaftNodeOptions } from "../../../cluster/node-options.js";
+import type { CrashPoint } from "../../../cluster/ready-loop.js";
 import { MemoryNetwork } from "../../../cluster/transport/memory-transport.js";
-import type { PeerMessage } from "../../../cluster/types.js";
+import { EMPTY_CONF_STATE, type PeerMessage } from "../../../cluster/types.js";
 import { seededRandom } from "../../../src/runtime/random.js";
 import { CountingMachine } from "../../support/counting-machine.js";
 
 /** Ticks only when the test says so. */
 class HandTicker {
   #tasks = new Set<() => void>();
-  monotonicMs = (): number => 0;
+  #nowMs = 0;
+  monotonicMs = (): number => this.#nowMs;
 
   every(_periodMs: number, task: () => void): () => void {
     this.#tasks.add(task);
     return () => this.#tasks.delete(task);
   }
 
+  /** In ticks of a hundred milliseconds. */
+  after(delayMs: number, task: () => void): () => void {
+    let left = Math.ceil(delayMs / 100);
+    const cancel = this.every(100, () => {
+      left -= 1;
+      if (left > 0) return;
+      cancel();
+      task();
+    });
+    return cancel;
+  }
+
   tick(): void {
-    for (const task of this.#tasks) task();
+    this.#nowMs += 100;
+    for (const task of [...this.#tasks]) task();
   }
 }
 
@@ -31,6 +47,7 @@ interface Member {
   readonly snapshots: MemorySnapshotStore;
   readonly machine: CountingMachine;
   readonly failures: Error[];
+  start(): Promise<void>;
 }
 
 const ticker = new HandTicker();
@@ -50,7 +67,7 @@ function member(id: string, voters: string[], network: MemoryNetwork, overrides:
   const machine = (overrides.machine as CountingMachine | undefined) ?? new CountingMachine();
   const node = new RaftNode({
     id,
-    initialVoters: voters,
+    tag: `tag of ${id}`,
     log,
     snapshots,
     machine,
@@ -67,13 +84,18 @@ function member(id: string, voters: string[], network: MemoryNetwork, overrides:
       uncommittedBytesMax: 100_000,
       inflightMessagesMax: 16,
       snapshotLogBytes: 1_000_000,
+      snapshotBytesPerSecondMax: 1e9,
     },
     onWarning: () => undefined,
     onFailed: (error) => failures.push(error),
     ...overrides,
   });
   running.push(node);
-  return { node, log, image, snapshots, machine, failures };
+  const start = async (): Promise<void> => {
+    await node.listen();
+    await node.start({ peer: "", founding: { ...EMPTY_CONF_STATE, voters }, contacts: new Map() });
+  };
+  return { node, log, image, snapshots, machine, failures, start };
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -86,11 +108,11 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 }
 
 const leads = ({ node }: Member): boolean => node.status().role === "leader";
-const command = (text: string): Uint8Array[] => [Buffer.from(text)];
+const command = (text: string): Uint8Array => Buffer.from(text);
 
 async function single(overrides: Overrides = {}): Promise<Member> {
   const only = member("1", ["1"], new MemoryNetwork(), overrides);
-  await only.node.start();
+  await only.start();
   await until(() => leads(only), "a group of one has a leader");
   return only;
 }
@@ -172,7 +194,7 @@ describe("a group of one", () => {
     points.length = 0;
     only.node.propose(command("a"));
     await until(() => only.machine.applied.length === 1, "it is applied");
-    expect(points.slice(0, 4)).toEqual(["round-begun", "persisted", "sent", "applied"]);
+    expect(points.slice(0, 5)).toEqual(["round-begun", "sent-early", "persisted", "sent", "applied"]);
   });
 
   test("takes a snapshot when the log has grown, compacts, and comes back from it without its state", async () => {
@@ -185,6 +207,7 @@ describe("a group of one", () => {
       uncommittedBytesMax: 100_000,
       inflightMessagesMax: 16,
       snapshotLogBytes: 2_000,
+      snapshotBytesPerSecondMax: 1e9,
     };
     const only = await single({ limits });
     for (let i = 0; i < 50; i += 1) {
@@ -203,7 +226,7 @@ describe("a group of one", () => {
     const machine = new CountingMachine();
     machine.durableIndex = 99;
     const lost = member("1", ["1"], new MemoryNetwork(), { machine });
-    await expect(lost.node.start()).rejects.toMatchObject({ code: "log_corrupt" });
+    await expect(lost.start()).rejects.toMatchObject({ code: "log_corrupt" });
   });
 });
 
@@ -211,7 +234,7 @@ describe("a group of three over the memory transport", () => {
   async function three(): Promise<{ members: Member[]; network: MemoryNetwork }> {
     const network = new MemoryNetwork();
     const members = ["1", "2", "3"].map((id) => member(id, ["1", "2", "3"], network));
-    for (const { node } of members) await node.start();
+    for (const each of members) await each.start();
     await until(() => members.filter(leads).length === 1, "one leads");
     return { members, network };
   }
@@ -253,9 +276,10 @@ describe("a group of three over the memory transport", () => {
     ]);
   });
 
-  test("a follower takes no proposal itself", async () => {
+  test("what a follower is given is appended by the leader and applied everywhere", async () => {
     const { members } = await three();
-    expect(members.find((each) => !leads(each))?.node.propose(command("x"))).toBe(false);
+    expect(members.find((each) => !leads(each))?.node.propose(command("x"))).toBe(true);
+    await until(() => members.every(({ machine }) => machine.applied.includes("x")), "all have it");
   });
 
   test("a leader that is cut off is replaced, and what it had not committed is not applied", async () => {

@@ -83,10 +83,12 @@ describe("proposals", () => {
 
   it("tell which incarnation an origin is in, so that its next life can take a higher one", () => {
     const machine = new Machine();
-    expect(machine.incarnationOf("1")).toBe(0);
+    expect(machine.lastProposalOf("1").incarnation).toBe(0);
     const envelope = { origin: "1", incarnation: 5, sequence: 1, timeMs: 1, commands: [] };
     machine.apply(envelope, 1);
     machine.apply({ ...envelope, incarnation: 9, sequence: 2 }, 2);
-    expect([machine.incarnationOf("1"), machine.incarnationOf("2")]).toEqual([5, 0]);
+    expect([machine.lastProposalOf("1").incarnation, machine.lastProposalOf("2").incarnation]).toEqual([
+      5, 0,
+    ]);
   });
 });

@@ -165,7 +165,7 @@ describe("frames between peers", () => {
         }
         expect(decoded(chunks).map(plain)).toEqual(frames.map(plain));
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 

@@ -77,14 +77,18 @@ describe("a handshake", () => {
     expect(shake(node("1"), node("2", { clusterId: "" }))?.told).toBeNull();
   });
 
-  test.each<[RefusalCode, Outcome | null]>([
-    ["wrong_cluster", shake(node("1", { clusterId: "other" }), node("2"))],
-    ["wrong_node_id", shake(node("1"), node("2"), () => null, "3")],
-    ["wrong_node_id", shake(node("2"), node("2"))],
-    ["member_removed", shake(node("1"), node("2"), () => "member_removed")],
-    ["member_wiped", shake(node("1"), node("2"), ({ tag }) => (tag === "tag-1" ? "member_wiped" : null))],
-    ["member_unknown", shake(node("1"), node("2"), () => "member_unknown")],
-  ])("refuses with %s, and says so with a text", (code, outcome) => {
+  test.each<[RefusalCode, () => Outcome | null]>([
+    ["wrong_cluster", () => shake(node("1", { clusterId: "other" }), node("2"))],
+    ["wrong_node_id", () => shake(node("1"), node("2"), () => null, "3")],
+    ["wrong_node_id", () => shake(node("2"), node("2"))],
+    ["member_removed", () => shake(node("1"), node("2"), () => "member_removed")],
+    [
+      "member_wiped",
+      () => shake(node("1"), node("2"), ({ tag }) => (tag === "tag-1" ? "member_wiped" : null)),
+    ],
+    ["member_unknown", () => shake(node("1"), node("2"), () => "member_unknown")],
+  ])("refuses with %s, and says so with a text", (code, meet) => {
+    const outcome = meet();
     expect(outcome?.told?.code).toBe(code);
     expect(outcome?.told?.text.length).toBeGreaterThan(20);
     expect(outcome?.admission.refusal).toBe(code);
