@@ -113,8 +113,8 @@ async function main(): Promise<number> {
   const rows = results.map(row);
   const notes = results.flatMap(notesOf);
   console.log(`\n${renderText({ title: `fault campaign, seed ${seed}`, columns: COLUMNS, rows, notes })}`);
-  const file = given.text("json");
-  if (file !== null) writeFileSync(file, `${JSON.stringify({ seed, rounds, results }, null, 2)}\n`);
+  const file = given.text("json", "");
+  if (file !== "") writeFileSync(file, `${JSON.stringify({ seed, rounds, results }, null, 2)}\n`);
   const clean = results.every(({ report }) => report !== null && report.violations.length === 0);
   return clean ? 0 : 1;
 }

@@ -31,12 +31,6 @@ export class Options {
     return this.#values[name] !== undefined;
   }
 
-  /** The text as it was given; null for none. */
-  text(name: string): string | null {
-    const given = this.#values[name];
-    return given === undefined ? null : String(given);
-  }
-
   /** A number above 0 (or from 0, where `min` is 0). */
   number(name: string, fallback: number, min = 1): number {
     const given = this.#values[name];
