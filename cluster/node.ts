@@ -101,7 +101,10 @@ export class RaftNode {
       onWarning,
     });
     transport.onFrame((from, frame) => this.#receive(from, frame));
-    transport.onUnreachable((member) => this.#guard((core) => core.reportUnreachable(member)));
+    transport.onUnreachable((member) => {
+      this.#guard((core) => core.reportUnreachable(member));
+      this.#sender.unreachable(member);
+    });
   }
 
   /** Listens for peers and dials them. Before `start`, which may need to say where that is. */

@@ -29,7 +29,7 @@ export interface SnapshotSenderOptions {
 }
 
 /** An offer that nobody comes for, and a transfer that stands still, have failed. */
-const OFFER_MS = 5_000;
+const OFFER_MS = 1_000;
 const IDLE_MS = 10_000;
 /** From the last piece until the peer has installed it and says so. */
 const INSTALL_MS = 120_000;
@@ -61,6 +61,13 @@ export class SnapshotSender {
   offered(peer: NodeId, index: LogIndex): void {
     if (this.#transfers.get(peer)?.state === "reading") return;
     this.#set(peer, { held: null, index, state: "offered", sinceMs: this.#options.monotonicMs() });
+  }
+
+  /** The peer cannot be reached: an offer on its way to it is lost. */
+  unreachable(peer: NodeId): void {
+    if (this.#transfers.get(peer)?.state !== "offered") return;
+    this.#forget(peer);
+    this.#options.onFailed(peer);
   }
 
   /** The lowest entry that a peer will need after the snapshot it is getting; `null` when none gets one. */
