@@ -66,7 +66,7 @@ async function runRound(course: Course, bulkBytes: number): Promise<string> {
 
 /** Starts the node; resolves when it has applied all that was committed at one moment after its start. */
 async function catchUp({ cluster, conditions }: Course, victim: ClusterNode): Promise<void> {
-  await victim.start();
+  await victim.start(CATCH_UP_TIMEOUT_MS);
   conditions.log(`    node ${victim.id} is ready after ${(victim.readyMs / 1000).toFixed(1)} s`);
   const leader = await (await cluster.leader()).status();
   const goal = leader?.commitIndex ?? 0;

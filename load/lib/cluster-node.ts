@@ -88,13 +88,12 @@ export class ClusterNode {
       launcher,
       flags,
       onLine: (line) => appendFileSync(logFile, `${line}\n`),
-      readyTimeoutMs: START_TIMEOUT_MS,
     };
   }
 
   /** Starts it, for the first time or again, and waits for its ready line. */
-  async start(): Promise<void> {
-    this.#server = await startServer(this.#options());
+  async start(readyTimeoutMs = START_TIMEOUT_MS): Promise<void> {
+    this.#server = await startServer({ ...this.#options(), readyTimeoutMs });
   }
 
   /** Starts it and leaves it to its fate: for one that has to refuse. */
