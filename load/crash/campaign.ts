@@ -2,7 +2,6 @@
  * The kill -9 campaign: publishers of three kinds and two subscribers, a node that is killed at a random moment of every
  * round and started again on the same directory, and a complete check from outside after each restart.
  */
-import { readHistory } from "../lib/history-pages.js";
 import { HttpConnection, topicPath } from "../lib/http-client.js";
 import { type Server, type ServerOptions, startServer } from "../lib/server.js";
 import { delay, seededRandom, waitUntil } from "../lib/support.js";
@@ -16,7 +15,8 @@ import {
 } from "./checker.js";
 import { Follower } from "./follower.js";
 import { History } from "./history.js";
-import { keyInPayload, type Publisher, publisherMix } from "./publishers.js";
+import { type Publisher, publisherMix } from "./publishers.js";
+import { readStored } from "./stored.js";
 
 export interface CampaignOptions {
   readonly rounds: number;
@@ -95,8 +95,13 @@ class Campaign {
 
   async #startFollowers({ http }: Server): Promise<void> {
     this.#followers = [
-      new Follower("subscriber of #", http, `${topicPath("#")}/stream`, null),
-      new Follower(`subscriber of ${EXACT_TOPIC}`, http, `${topicPath(EXACT_TOPIC)}/stream`, EXACT_TOPIC),
+      new Follower("subscriber of #", () => [http], `${topicPath("#")}/stream`, null),
+      new Follower(
+        `subscriber of ${EXACT_TOPIC}`,
+        () => [http],
+        `${topicPath(EXACT_TOPIC)}/stream`,
+        EXACT_TOPIC,
+      ),
     ];
     for (const follower of this.#followers) await follower.start();
   }
@@ -139,7 +144,7 @@ class Campaign {
         () => follower.seen.length >= due || follower.complaints.length > 0,
         CATCH_UP_TIMEOUT_MS,
       );
-      found.push(...checkStream(follower.name, follower.seen, topics), ...follower.complaints);
+      found.push(...checkStream(this.#history, follower.name, follower.seen, topics), ...follower.complaints);
     }
     this.#violations.push(...found.map(({ kind, detail }) => ({ kind, detail: `${when}: ${detail}` })));
   }
@@ -153,7 +158,7 @@ class Campaign {
   async #checkReplay({ http }: Server): Promise<void> {
     const live = this.#followers[0]?.seen ?? [];
     const path = `${topicPath("#")}/stream?from=earliest`;
-    const replay = new Follower("replay of #", http, path, null);
+    const replay = new Follower("replay of #", () => [http], path, null);
     await replay.start();
     await waitUntil(() => replay.seen.length >= live.length, CATCH_UP_TIMEOUT_MS);
     replay.stop();
@@ -199,9 +204,7 @@ async function readAll({ http }: Server): Promise<StoredTopics> {
     for (const topic of TOPICS) {
       const stored: Stored[] = [];
       topics.set(topic, stored);
-      await readHistory(connection, topic, ({ id, offset, payload = "" }) => {
-        stored.push({ id, offset, key: keyInPayload(payload) });
-      });
+      await readStored(connection, topic, stored);
     }
     return topics;
   } finally {

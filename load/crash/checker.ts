@@ -28,7 +28,10 @@ export type ViolationKind =
   | "refused_but_stored"
   | "wrong_topic"
   | "ack_mismatch"
-  | "torn_batch";
+  | "torn_batch"
+  | "diverged"
+  | "stuck"
+  | "wrong_answer";
 
 export interface Violation {
   readonly kind: ViolationKind;
@@ -39,17 +42,33 @@ export interface Violation {
 /** Messages of each topic, in the order in which the node gives them. */
 export type StoredTopics = ReadonlyMap<string, readonly Stored[]>;
 
-/** Whether each publisher's sequence numbers rise. */
+/**
+ * Whether each publisher's messages come in its order: on one connection always; over connections what was acknowledged comes
+ * before what was sent later, and what was left unanswered comes whenever its node gets it through.
+ */
 class PublisherOrder {
+  readonly #history: History;
   readonly #last = new Map<string, number>();
 
-  /** False for a number that is not above the publisher's last one. */
+  constructor(history: History) {
+    this.#history = history;
+  }
+
+  /** False for a message that comes after one before which it belongs. */
   rises(key: string): boolean {
     const parsed = parseKey(key);
     if (parsed === null) return true;
-    const last = this.#last.get(parsed.publisher) ?? -1;
-    this.#last.set(parsed.publisher, Math.max(last, parsed.sequence));
-    return parsed.sequence > last;
+    const { publisher, sequence } = parsed;
+    const attempt = this.#history.attempt(key);
+    const inSession = this.#raise(`${publisher}#${attempt?.session ?? 0}`, sequence);
+    const overall = this.#raise(publisher, sequence);
+    return attempt?.outcome === "ok" ? overall : inSession;
+  }
+
+  #raise(who: string, sequence: number): boolean {
+    const last = this.#last.get(who) ?? -1;
+    this.#last.set(who, Math.max(last, sequence));
+    return sequence > last;
   }
 }
 
@@ -117,7 +136,7 @@ export function checkStore(history: History, topics: StoredTopics): Violation[] 
   const ids = new Set<string>();
   for (const [topic, stored] of topics) {
     checkOffsets(topic, stored, found);
-    const order = new PublisherOrder();
+    const order = new PublisherOrder(history);
     for (const record of stored) {
       const repeats = keys.has(record.key) || ids.has(record.id);
       if (repeats) found.push({ kind: "doubled", detail: `${topic} offset ${record.offset}: ${record.key}` });
@@ -174,10 +193,15 @@ function compareIds(name: string, expected: readonly Stored[], seen: readonly Se
  * A subscriber that reconnected with its last id: of each of its topics it has everything that is stored, once, in order;
  * over all of them each publisher's messages are in its order.
  */
-export function checkStream(name: string, seen: readonly Seen[], topics: StoredTopics): Violation[] {
+export function checkStream(
+  history: History,
+  name: string,
+  seen: readonly Seen[],
+  topics: StoredTopics,
+): Violation[] {
   const found: Violation[] = [];
   const seenByTopic = new Map<string, Seen[]>();
-  const order = new PublisherOrder();
+  const order = new PublisherOrder(history);
   const ids = new Set<string>();
   for (const event of seen) {
     const ofTopic = seenByTopic.get(event.topic);
@@ -203,4 +227,24 @@ export function checkSameOrder(name: string, live: readonly Seen[], replayed: re
   const place = at < 0 ? live.length : at;
   const detail = `${name}: event ${place} was ${live[place]?.key ?? "none"} live, ${replayed[place]?.key ?? "none"} replayed`;
   return [{ kind: "reordered", detail }];
+}
+
+/** Two nodes' stores are one: the same topics, and in each the same ids, offsets and messages in the same order. */
+export function checkSameStore(name: string, one: StoredTopics, other: StoredTopics): Violation[] {
+  const found: Violation[] = [];
+  for (const topic of new Set([...one.keys(), ...other.keys()])) {
+    const [left, right] = [one.get(topic) ?? [], other.get(topic) ?? []];
+    const same = (a: Stored, b: Stored | undefined): boolean =>
+      a.id === b?.id && a.offset === b.offset && a.key === b.key;
+    const parted = left.findIndex((record, index) => !same(record, right[index]));
+    if (parted < 0 && left.length === right.length) continue;
+    const at = parted < 0 ? left.length : parted;
+    const detail = `${name}, topic ${topic}: record ${at} is ${show(left[at])} and ${show(right[at])}`;
+    found.push({ kind: "diverged", detail });
+  }
+  return found;
+}
+
+function show(record: Stored | undefined): string {
+  return record === undefined ? "none" : `${record.key} (id ${record.id}, offset ${record.offset})`;
 }

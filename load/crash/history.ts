@@ -12,6 +12,8 @@ export interface Attempt {
   readonly publisher: string;
   /** Rises with each attempt of this publisher, over all topics. */
   readonly sequence: number;
+  /** Rises with each connection of this publisher. What one connection left unanswered may come after what a later one sent. */
+  readonly session: number;
   readonly topic: string;
   /** Messages of one NDJSON publish share it: they are committed together or not at all. */
   readonly batch: string | null;
@@ -33,21 +35,34 @@ export function parseKey(key: string): { readonly publisher: string; readonly se
   return { publisher: key.slice(0, colon), sequence };
 }
 
+/** What an attempt may say of itself besides its publisher, number and topic. */
+export interface AttemptTraits {
+  readonly batch?: string;
+  readonly session?: number;
+}
+
 export class History {
   readonly #attempts = new Map<string, Attempt>();
+  readonly #onOk: (attempt: Attempt) => void;
   #acknowledged = 0;
   #refused = 0;
 
+  /** `onOk` hears each acknowledgement as it comes. */
+  constructor(onOk: (attempt: Attempt) => void = () => undefined) {
+    this.#onOk = onOk;
+  }
+
   /** A publish is about to be sent. Throws when its key was used before. */
-  invoke(publisher: string, sequence: number, topic: string, batch: string | null = null): Attempt {
+  invoke(publisher: string, sequence: number, topic: string, traits: AttemptTraits = {}): Attempt {
     const key = keyOf(publisher, sequence);
     if (this.#attempts.has(key)) throw new Error(`${key} was published before`);
     const attempt: Attempt = {
       key,
       publisher,
       sequence,
+      session: traits.session ?? 0,
       topic,
-      batch,
+      batch: traits.batch ?? null,
       outcome: "unknown",
       ackId: null,
       ackOffset: null,
@@ -62,6 +77,7 @@ export class History {
     attempt.ackId = ackId;
     attempt.ackOffset = ackOffset;
     this.#acknowledged += 1;
+    this.#onOk(attempt);
   }
 
   /** It was answered with an error: it must not be there. */

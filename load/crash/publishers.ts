@@ -14,6 +14,10 @@ export interface PublisherPlan {
   readonly topics: readonly string[];
   /** Asked before each publish. */
   readonly goOn: () => boolean;
+  /** Between an answer and the next publish; 0, the default, publishes as fast as answers come. */
+  readonly pauseMs?: number;
+  /** After a refusal. */
+  readonly refusedPauseMs?: number;
 }
 
 export interface Addresses {
@@ -81,36 +85,48 @@ async function ask(
 
 /** Notes an answer that is an error: 4xx and 503 say that nothing was taken, any other says nothing. */
 async function settleRefused(
-  history: History,
+  { history, refusedPauseMs = REFUSED_PAUSE_MS }: PublisherPlan,
   attempts: readonly Attempt[],
   { status }: Answer,
 ): Promise<void> {
   if (status < 500 || status === 503) {
     for (const attempt of attempts) history.refused(attempt);
   }
-  await delay(REFUSED_PAUSE_MS);
+  await delay(refusedPauseMs);
 }
 
-const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300;
+export const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300;
+
+/** What an acknowledged single publish says of it. */
+export function settleSingle(history: History, attempt: Attempt, body: string): void {
+  const { id, offset } = JSON.parse(body) as SingleAnswer;
+  history.ok(attempt, id, offset);
+}
+
+async function pause({ pauseMs = 0 }: PublisherPlan): Promise<void> {
+  if (pauseMs > 0) await delay(pauseMs);
+}
 
 /** One message a request. */
 export function httpPublisher(name: string, seat: number): Publisher {
   let sequence = 0;
+  let session = 0;
   return {
     name,
-    async run({ http }, { history, topics, goOn }) {
+    async run({ http }, plan) {
+      const { history, topics, goOn } = plan;
       const connection = new HttpConnection(http);
+      session += 1;
       while (goOn()) {
         const topic = topicAt(topics, sequence + seat);
-        const attempt = history.invoke(name, sequence, topic);
+        const attempt = history.invoke(name, sequence, topic, { session });
         sequence += 1;
         const body = payloadOf(attempt.key, attempt.sequence);
         const answer = await ask(connection, topic, "application/json", body);
         if (answer === null) break;
-        if (isSuccess(answer)) {
-          const { id, offset } = JSON.parse(answer.body) as SingleAnswer;
-          history.ok(attempt, id, offset);
-        } else await settleRefused(history, [attempt], answer);
+        if (isSuccess(answer)) settleSingle(history, attempt, answer.body);
+        else await settleRefused(plan, [attempt], answer);
+        await pause(plan);
       }
       connection.close();
     },
@@ -133,22 +149,26 @@ function settleBatch(history: History, attempts: readonly Attempt[], body: strin
 /** `size` messages a request, as NDJSON. */
 export function batchPublisher(name: string, seat: number, size: number): Publisher {
   let sequence = 0;
+  let session = 0;
   return {
     name,
-    async run({ http }, { history, topics, goOn }) {
+    async run({ http }, plan) {
+      const { history, topics, goOn } = plan;
       const connection = new HttpConnection(http);
+      session += 1;
       while (goOn()) {
         const topic = topicAt(topics, sequence / size + seat);
         const [first, batch] = [sequence, `${name}/${sequence}`];
         sequence += size;
         const attempts = Array.from({ length: size }, (_, at) =>
-          history.invoke(name, first + at, topic, batch),
+          history.invoke(name, first + at, topic, { batch, session }),
         );
         const body = attempts.map((attempt) => `${payloadOf(attempt.key, attempt.sequence)}\n`).join("");
         const answer = await ask(connection, topic, "application/x-ndjson", body);
         if (answer === null) break;
         if (isSuccess(answer)) settleBatch(history, attempts, answer.body);
-        else await settleRefused(history, attempts, answer);
+        else await settleRefused(plan, attempts, answer);
+        await pause(plan);
       }
       connection.close();
     },
@@ -158,18 +178,21 @@ export function batchPublisher(name: string, seat: number, size: number): Publis
 /** QoS 1 with `window` publishes in flight. */
 export function mqttPublisher(name: string, seat: number, window: number): Publisher {
   let sequence = 0;
+  let session = 0;
   return {
     name,
-    async run({ mqtt }, { history, topics, goOn }) {
+    async run({ mqtt }, { history, topics, goOn, pauseMs = 0 }) {
+      session += 1;
+      let over = false;
       const inFlight = new Map<number, Attempt>();
       const free = Array.from({ length: window }, (_, at) => at + 1);
       let connection: MqttPublisher | undefined;
       await new Promise<void>((resolve) => {
         const publishFree = (): void => {
-          while (free.length > 0 && goOn()) {
+          while (free.length > 0 && !over && goOn()) {
             const packetId = free.shift() ?? 0;
             const topic = topicAt(topics, sequence + seat);
-            const attempt = history.invoke(name, sequence, topic);
+            const attempt = history.invoke(name, sequence, topic, { session });
             sequence += 1;
             inFlight.set(packetId, attempt);
             connection?.publish(topic, payloadOf(attempt.key, attempt.sequence), packetId);
@@ -181,13 +204,15 @@ export function mqttPublisher(name: string, seat: number, window: number): Publi
           if (attempt !== undefined) history.ok(attempt);
           inFlight.delete(packetId);
           free.push(packetId);
-          publishFree();
+          if (pauseMs === 0) publishFree();
+          else setTimeout(publishFree, pauseMs);
         };
         MqttPublisher.open(mqtt, name, { onAck, onClose: resolve }).then((opened) => {
           connection = opened;
           publishFree();
         }, resolve);
       });
+      over = true;
       connection?.close();
     },
   };

@@ -17,7 +17,8 @@ export function handleSignalsYourself(): void {
   signalsEndUs = false;
 }
 
-function hookExit(): void {
+/** Lets Ctrl-C and SIGTERM end the program by way of its "exit" handlers, the first of which ends all children. */
+export function hookExit(): void {
   if (hooked) return;
   hooked = true;
   process.once("exit", () => {

@@ -17,16 +17,25 @@ interface Page {
 
 const PAGE_LIMIT = 1000;
 
+export interface HistoryStart {
+  /** The id after which to begin; null for the oldest message. */
+  readonly after: string | null;
+  /** Records of one page: fewer where payloads are large. */
+  readonly pageLimit?: number | undefined;
+}
+
 /** Calls `onRecord` for each message, oldest first; a topic that does not exist has none. Throws for any other answer. */
 export async function readHistory(
   connection: HttpConnection,
   topic: string,
   onRecord: (record: HistoryRecord) => void,
+  start: HistoryStart = { after: null },
 ): Promise<void> {
-  let after: string | null = null;
+  let after = start.after;
+  const limit = start.pageLimit ?? PAGE_LIMIT;
   for (;;) {
     const cursor: string = after === null ? "" : `&after=${encodeURIComponent(after)}`;
-    const answer = await connection.ask("GET", `${topicPath(topic)}/messages?limit=${PAGE_LIMIT}${cursor}`);
+    const answer = await connection.ask("GET", `${topicPath(topic)}/messages?limit=${limit}${cursor}`);
     if (answer.status === 404) return;
     if (answer.status !== 200) {
       throw new Error(`history of ${topic}: ${answer.status} ${answer.body.slice(0, 200)}`);

@@ -27,8 +27,11 @@ export class HttpConnection {
   readonly #address: Address;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
-  constructor(address: Address) {
+  readonly #timeoutMs: number;
+
+  constructor(address: Address, timeoutMs = ANSWER_TIMEOUT_MS) {
     this.#address = address;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** Rejects when the connection breaks before the whole answer is there: nobody knows then what became of the request. */
@@ -44,9 +47,9 @@ export class HttpConnection {
       const asked = request({
         ...{ host, port, method, path, agent: this.#agent },
         headers: { ...length, ...headers },
-        timeout: ANSWER_TIMEOUT_MS,
+        timeout: this.#timeoutMs,
       });
-      asked.once("timeout", () => asked.destroy(new Error(`no answer for ${ANSWER_TIMEOUT_MS} ms`)));
+      asked.once("timeout", () => asked.destroy(new Error(`no answer for ${this.#timeoutMs} ms`)));
       asked.once("error", reject);
       asked.once("response", (response) => {
         readBody(response).then((text) => resolve({ status: response.statusCode ?? 0, body: text }), reject);

@@ -26,6 +26,10 @@ export interface ServerOptions {
   /** More flags of `jangada serve`. */
   readonly flags?: readonly string[];
   readonly readyTimeoutMs?: number;
+  /** A program that runs the node, with its own arguments: `ip netns exec NAME`. */
+  readonly launcher?: readonly string[];
+  /** Hears every line that it prints. */
+  readonly onLine?: (line: string) => void;
 }
 
 function parseAddress(value: unknown): Address {
@@ -48,7 +52,23 @@ function readyFields(line: string): Record<string, unknown> | undefined {
 
 /** Starts `jangada serve` and waits until it takes traffic. One that does not is ended. */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const args = [
+  const startedAt = performance.now();
+  const child = await spawnServer(options);
+  try {
+    const fields = await child.waitForLine(readyFields, options.readyTimeoutMs ?? 60_000, "its ready line");
+    const readyMs = performance.now() - startedAt;
+    return { child, readyMs, http: parseAddress(fields["http"]), mqtt: parseAddress(fields["mqtt"]) };
+  } catch (error) {
+    await child.stop("SIGKILL");
+    throw error;
+  }
+}
+
+/** Starts it and waits for nothing: for a node that is expected to refuse, or to wait for others. */
+export async function spawnServer(options: ServerOptions): Promise<Child> {
+  const [program, ...args] = [
+    ...(options.launcher ?? []),
+    process.execPath,
     ...(options.nodeArgs ?? []),
     builtFile("src", "cli", "jangada.js"),
     "serve",
@@ -57,14 +77,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     ...["--data-dir", options.dataDir],
     ...(options.flags ?? []),
   ];
-  const startedAt = performance.now();
-  const child = await Child.start(process.execPath, args, { cpu: options.cpu });
-  const fields = await child
-    .waitForLine(readyFields, options.readyTimeoutMs ?? 60_000, "its ready line")
-    .catch(async (error: unknown) => {
-      await child.stop("SIGKILL");
-      throw error;
-    });
-  const readyMs = performance.now() - startedAt;
-  return { child, readyMs, http: parseAddress(fields["http"]), mqtt: parseAddress(fields["mqtt"]) };
+  const child = await Child.start(program ?? process.execPath, args, { cpu: options.cpu });
+  if (options.onLine !== undefined) child.onLine(options.onLine);
+  return child;
 }

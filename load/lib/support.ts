@@ -56,17 +56,38 @@ export async function waitUntil(
   return true;
 }
 
-/** A port of 127.0.0.1 that is free now, for programs that cannot pick one themselves. */
-export function freePort(): Promise<number> {
+/** A port of 127.0.0.1 that is free now, for programs that cannot pick one themselves. Rejects when a named one is taken. */
+export function freePort(wanted = 0): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
+    probe.listen(wanted, "127.0.0.1", () => {
       const address = probe.address();
       const port = address !== null && typeof address === "object" ? address.port : 0;
       probe.close(() => resolve(port));
     });
   });
+}
+
+/** Ports below those that systems give to outgoing connections (32768 and up on Linux, 49152 elsewhere). */
+const STABLE_PORTS = { first: 12_000, count: 20_000 } as const;
+const STABLE_PORT_TRIES = 50;
+const handedOut = new Set<number>();
+
+/**
+ * A free port that is still free when its program comes back after a crash: no outgoing connection can get it in between,
+ * and the program never gets it twice.
+ */
+export async function stablePort(): Promise<number> {
+  for (let tries = 0; tries < STABLE_PORT_TRIES; tries++) {
+    const port = STABLE_PORTS.first + Math.floor(Math.random() * STABLE_PORTS.count);
+    if (handedOut.has(port)) continue;
+    const isFree = await freePort(port).catch(() => null);
+    if (isFree === null) continue;
+    handedOut.add(port);
+    return port;
+  }
+  throw new Error("found no free port");
 }
 
 /** Whether something accepts connections there. */

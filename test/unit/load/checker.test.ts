@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import {
   checkSameOrder,
+  checkSameStore,
   checkStore,
   checkStream,
   type Seen,
@@ -20,7 +21,7 @@ function rightWorld(): { history: History; topics: Map<string, Stored[]>; seen: 
   for (let at = 0; at < 12; at++) {
     const topic = TOPICS[at % 2]!;
     const stored = topics.get(topic)!;
-    const attempt = history.invoke(`p${at % 3}`, at, topic, topic === "b" ? "batch" : null);
+    const attempt = history.invoke(`p${at % 3}`, at, topic, topic === "b" ? { batch: "batch" } : {});
     const record = { id: `id-${at}`, offset: stored.length, key: attempt.key };
     history.ok(attempt, record.id, record.offset);
     stored.push(record);
@@ -51,8 +52,8 @@ describe("checkStore", () => {
 
   it("finds nothing wrong with a batch that is missing as a whole and was never answered", () => {
     const { history, topics } = rightWorld();
-    history.invoke("p9", 1, "b", "lost batch");
-    history.invoke("p9", 2, "b", "lost batch");
+    history.invoke("p9", 1, "b", { batch: "lost batch" });
+    history.invoke("p9", 2, "b", { batch: "lost batch" });
     expect(checkStore(history, topics)).toEqual([]);
   });
 
@@ -166,8 +167,8 @@ describe("checkStore", () => {
       "half of a batch",
       "torn_batch",
       ({ history, topics }) => {
-        const attempt = history.invoke("p9", 1, "b", "torn");
-        history.invoke("p9", 2, "b", "torn");
+        const attempt = history.invoke("p9", 1, "b", { batch: "torn" });
+        history.invoke("p9", 2, "b", { batch: "torn" });
         topics.get("b")!.push({ id: "id-x", offset: 6, key: attempt.key });
       },
     ],
@@ -182,8 +183,8 @@ describe("checkStore", () => {
 
 describe("checkStream", () => {
   it("finds nothing in a stream that has everything once in order", () => {
-    const { topics, seen } = rightWorld();
-    expect(checkStream("s", seen, topics)).toEqual([]);
+    const { history, topics, seen } = rightWorld();
+    expect(checkStream(history, "s", seen, topics)).toEqual([]);
   });
 
   const planted: readonly (readonly [string, ViolationKind, (world: World) => void])[] = [
@@ -228,7 +229,7 @@ describe("checkStream", () => {
   it.each(planted)("finds %s", (_, kind, plant) => {
     const world = rightWorld();
     plant(world);
-    expect(kindsOf(checkStream("s", world.seen, world.topics))).toContain(kind);
+    expect(kindsOf(checkStream(world.history, "s", world.seen, world.topics))).toContain(kind);
   });
 });
 
@@ -261,5 +262,62 @@ describe("History", () => {
     history.refused(history.invoke("p", 2, "a"));
     history.invoke("p", 3, "a");
     expect([history.attempted, history.acknowledgedCount, history.refusedCount]).toEqual([3, 1, 1]);
+  });
+});
+
+describe("order over connections", () => {
+  /** Two messages of one publisher, the second stored first: the first was sent on `session` 1, the second on `later`. */
+  function swapped(later: number, firstAnswered: boolean): ViolationKind[] {
+    const history = new History();
+    const [first, second] = [
+      history.invoke("p", 1, "a", { session: 1 }),
+      history.invoke("p", 2, "a", { session: later }),
+    ];
+    if (firstAnswered) history.ok(first);
+    history.ok(second);
+    const stored = [second, first].map(({ key }, offset) => ({ id: `id-${offset}`, offset, key }));
+    const seen = stored.map(({ id, key }) => ({ id, topic: "a", key }));
+    const topics = new Map([["a", stored]]);
+    return kindsOf([...checkStore(history, topics), ...checkStream(history, "s", seen, topics)]);
+  }
+
+  it("lets what an earlier connection left unanswered come later", () => {
+    expect(swapped(2, false)).toEqual([]);
+  });
+
+  it("finds what was acknowledged on an earlier connection and comes later", () => {
+    expect(swapped(2, true)).toEqual(["reordered"]);
+  });
+
+  it("finds what was unanswered on the same connection and comes later", () => {
+    expect(swapped(1, false)).toEqual(["reordered"]);
+  });
+});
+
+describe("checkSameStore", () => {
+  it("finds nothing in two equal stores", () => {
+    expect(checkSameStore("s", rightWorld().topics, rightWorld().topics)).toEqual([]);
+  });
+
+  it.each([
+    ["one record fewer", (stored: Stored[]) => stored.slice(0, -1)],
+    ["one record more", (stored: Stored[]) => [...stored, { id: "id-x", offset: 6, key: "p9:1" }]],
+    ["no record", () => []],
+    ["another order", (stored: Stored[]) => [stored[1]!, stored[0]!, ...stored.slice(2)]],
+    ["another id", (stored: Stored[]) => [{ ...stored[0]!, id: "id-x" }, ...stored.slice(1)]],
+    ["another offset", (stored: Stored[]) => [{ ...stored[0]!, offset: 9 }, ...stored.slice(1)]],
+    ["another message", (stored: Stored[]) => [{ ...stored[0]!, key: "p9:1" }, ...stored.slice(1)]],
+  ] as const)("finds %s", (_, change) => {
+    const [one, other] = [rightWorld().topics, rightWorld().topics];
+    other.set("a", change(other.get("a")!));
+    expect(kindsOf(checkSameStore("s", one, other))).toEqual(["diverged"]);
+    expect(kindsOf(checkSameStore("s", other, one))).toEqual(["diverged"]);
+  });
+
+  it("finds a topic that only one has", () => {
+    const [one, other] = [rightWorld().topics, rightWorld().topics];
+    other.delete("b");
+    expect(kindsOf(checkSameStore("s", one, other))).toEqual(["diverged"]);
+    expect(kindsOf(checkSameStore("s", other, one))).toEqual(["diverged"]);
   });
 });

@@ -1,0 +1,114 @@
+/** All scenarios of the fault campaign: their names, what they need of the machine, and how they are run. */
+import { keepDirectory, removeDirectory, temporaryDirectory } from "../lib/support.js";
+import { LoopbackTerrain, type Terrain } from "../lib/terrain.js";
+import { runMembers } from "./members.js";
+import { NamespaceTerrain, namespacesUnavailable } from "./namespaces.js";
+import { PowerTerrain, powerUnavailable } from "./power.js";
+import { runPowerLoss } from "./power-loss.js";
+import { proveNamespaces, provePowerLoss } from "./proofs.js";
+import { runRolling } from "./rolling.js";
+import type { Conditions, ScenarioReport } from "./scenario.js";
+import {
+  type Fault,
+  KILL_FOLLOWER,
+  KILL_LEADER,
+  PARTITION,
+  PARTITION_ONE_WAY,
+  PAUSE_LEADER,
+  runSingleFault,
+} from "./single-faults.js";
+import { runSnapshot } from "./snapshot.js";
+import { runWiped } from "./wiped.js";
+
+export const SCENARIO_NAMES = [
+  "kill-leader",
+  "kill-follower",
+  "pause-leader",
+  "partition",
+  "partition-one-way",
+  "power-loss",
+  "members",
+  "rolling",
+  "wiped",
+  "snapshot",
+] as const;
+export type ScenarioName = (typeof SCENARIO_NAMES)[number];
+
+/** Conditions without a terrain: the catalogue knows which one a scenario needs. */
+export interface CampaignConditions extends Omit<Conditions, "terrain"> {
+  /** What is published while a node is down, in the snapshot scenario. */
+  readonly bulkBytes: number;
+}
+
+interface Entry {
+  /** Why it cannot run here; null when it can. */
+  readonly unavailable: () => string | null;
+  /** Shows that its tool bites; resolves with what does not hold. */
+  readonly prove: () => Promise<readonly string[]>;
+  readonly run: (conditions: CampaignConditions) => Promise<ScenarioReport>;
+}
+
+const anywhere = { unavailable: () => null, prove: async () => [] };
+const inNamespaces = { unavailable: namespacesUnavailable, prove: proveNamespaces };
+
+/** Runs on a terrain in a directory of its own, which stays as evidence when something was violated. */
+async function on(
+  makeTerrain: (directory: string) => Promise<Terrain>,
+  run: (terrain: Terrain) => Promise<ScenarioReport>,
+): Promise<ScenarioReport> {
+  const directory = temporaryDirectory("faults");
+  const terrain = await makeTerrain(directory);
+  try {
+    const report = await run(terrain);
+    if (report.violations.length === 0) {
+      removeDirectory(directory);
+      return report;
+    }
+    keepDirectory(directory);
+    return { ...report, notes: [...report.notes, `data and logs are kept in ${directory}`] };
+  } finally {
+    await terrain.close();
+  }
+}
+
+const loopback = async (directory: string): Promise<Terrain> => new LoopbackTerrain(directory);
+const namespaces = (directory: string): Promise<Terrain> => NamespaceTerrain.create(directory);
+
+function onLoopback(
+  run: (conditions: Conditions, campaign: CampaignConditions) => Promise<ScenarioReport>,
+): Entry {
+  return {
+    ...anywhere,
+    run: (campaign) => on(loopback, (terrain) => run({ ...campaign, terrain }, campaign)),
+  };
+}
+
+function partition(fault: Fault): Entry {
+  return {
+    ...inNamespaces,
+    run: (campaign) => on(namespaces, (terrain) => runSingleFault(fault, { ...campaign, terrain })),
+  };
+}
+
+async function powerLoss(campaign: CampaignConditions): Promise<ScenarioReport> {
+  const terrain = new PowerTerrain();
+  try {
+    return await runPowerLoss({ ...campaign, terrain }, terrain);
+  } finally {
+    await terrain.close();
+  }
+}
+
+export const CATALOGUE: Readonly<Record<ScenarioName, Entry>> = {
+  "kill-leader": onLoopback((conditions) => runSingleFault(KILL_LEADER, conditions)),
+  "kill-follower": onLoopback((conditions) => runSingleFault(KILL_FOLLOWER, conditions)),
+  "pause-leader": onLoopback((conditions) => runSingleFault(PAUSE_LEADER, conditions)),
+  partition: partition(PARTITION),
+  "partition-one-way": partition(PARTITION_ONE_WAY),
+  "power-loss": { unavailable: powerUnavailable, prove: provePowerLoss, run: powerLoss },
+  members: onLoopback((conditions) => runMembers(conditions)),
+  rolling: onLoopback(runRolling),
+  wiped: onLoopback(runWiped),
+  // Gigabytes, so once: a second round would tell nothing new.
+  snapshot: onLoopback((conditions, { bulkBytes }) => runSnapshot({ ...conditions, rounds: 1 }, bulkBytes)),
+};

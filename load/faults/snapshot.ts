@@ -1,0 +1,125 @@
+/**
+ * A follower that is down while gigabytes are published and the log is compacted: it rejoins by snapshot under a load that goes
+ * on, and the leader's publish latency meanwhile is held against the latency before.
+ */
+import { readFileSync } from "node:fs";
+import type { History } from "../crash/history.js";
+import { isSuccess } from "../crash/publishers.js";
+import type { ClusterNode } from "../lib/cluster-node.js";
+import { HttpConnection, topicPath } from "../lib/http-client.js";
+import type { LatencyHistogram } from "../lib/statistics.js";
+import { delay, waitUntil } from "../lib/support.js";
+import { formatMs } from "../lib/table.js";
+import { PacedPublisher } from "./paced-publisher.js";
+import { type Conditions, type Course, runCourse, type ScenarioReport } from "./scenario.js";
+
+const BULK_TOPIC = "bulk";
+const BULK_PAGE = 50;
+const PAYLOAD_BYTES = 100 * 1024;
+const BATCH = 10;
+const LANES = 3;
+const MEASURE_MS = 15_000;
+const PUBLISHES_PER_SECOND = 200;
+const CATCH_UP_TIMEOUT_MS = 300_000;
+const FLAGS = ["--retention-bytes", "4GiB", "--snapshot-log-bytes", "128MiB"];
+/** Of the leader's p99 while the follower catches up, against before. */
+const P99_RATIO_MAX = 2;
+
+export function runSnapshot(conditions: Conditions, bulkBytes: number): Promise<ScenarioReport> {
+  return runCourse(conditions, (course) => runRound(course, bulkBytes), { flags: FLAGS });
+}
+
+async function runRound(course: Course, bulkBytes: number): Promise<string> {
+  const { trial, cluster, conditions } = course;
+  const leader = await cluster.leader();
+  const victim = await cluster.follower();
+  trial.include(BULK_TOPIC, BULK_PAGE);
+  const before = await measure(leader, trial.history, "before", delay(MEASURE_MS));
+  await victim.kill();
+  await trial.stopLoad();
+  await publishBulk(leader, trial.history, bulkBytes);
+  conditions.log(`    ${(bulkBytes / 1024 ** 3).toFixed(1)} GiB published while node ${victim.id} was down`);
+  trial.startLoad();
+  const started = performance.now();
+  trial.beginStall([]);
+  const during = await measure(leader, trial.history, "during", catchUp(course, victim));
+  const caughtUpMs = performance.now() - started;
+  course.endStall();
+  const ratio = during.percentile(0.99) / before.percentile(0.99);
+  const snapshots = snapshotLines(victim);
+  course.notes.push(
+    `p99 at the leader ${formatMs(before.percentile(0.99))} before (${before.count} publishes), ${formatMs(during.percentile(0.99))} during the catch-up (${during.count})`,
+    `median ${formatMs(before.percentile(0.5))} before, ${formatMs(during.percentile(0.5))} during`,
+    `caught up in ${(caughtUpMs / 1000).toFixed(1)} s`,
+    ratio <= P99_RATIO_MAX ? "p99 target met" : `p99 target missed: ${ratio.toFixed(1)} times`,
+  );
+  Object.assign(course.figures, {
+    p99BeforeMs: before.percentile(0.99),
+    p99DuringMs: during.percentile(0.99),
+    caughtUpMs,
+  });
+  if (snapshots.length === 0) {
+    trial.report("wrong_answer", `node ${victim.id} came back, and its log tells of no snapshot`);
+  }
+  return `node ${victim.id} caught up in ${(caughtUpMs / 1000).toFixed(1)} s, p99 ${ratio.toFixed(2)} times`;
+}
+
+/** Starts the node; resolves when it has applied all that was committed at one moment after its start. */
+async function catchUp({ cluster, conditions }: Course, victim: ClusterNode): Promise<void> {
+  await victim.start(CATCH_UP_TIMEOUT_MS);
+  conditions.log(`    node ${victim.id} is ready after ${(victim.readyMs / 1000).toFixed(1)} s`);
+  const leader = await (await cluster.leader()).status();
+  const goal = leader?.commitIndex ?? 0;
+  const reached = async (): Promise<boolean> => ((await victim.status())?.appliedIndex ?? 0) >= goal;
+  if (!(await waitUntil(reached, CATCH_UP_TIMEOUT_MS, 50))) {
+    throw new Error(`node ${victim.id} has not applied ${goal} after ${CATCH_UP_TIMEOUT_MS} ms`);
+  }
+}
+
+/** Latencies of a paced publisher at this node until `end` resolves. */
+async function measure(
+  node: ClusterNode,
+  history: History,
+  name: string,
+  end: Promise<void>,
+): Promise<LatencyHistogram> {
+  const publisher = new PacedPublisher(node.mqtt, history, `paced-${name}`, PUBLISHES_PER_SECOND);
+  await publisher.start();
+  try {
+    await end;
+  } finally {
+    await publisher.stop();
+  }
+  return publisher.latencies;
+}
+
+/** NDJSON batches of large payloads, from several connections. */
+async function publishBulk(node: ClusterNode, history: History, bytes: number): Promise<void> {
+  let left = Math.ceil(bytes / (PAYLOAD_BYTES * BATCH));
+  const lane = async (name: string): Promise<void> => {
+    const connection = new HttpConnection(node.http);
+    for (let sequence = 0; left > 0; sequence += BATCH) {
+      left -= 1;
+      const traits = { batch: `${name}/${sequence}` };
+      const attempts = Array.from({ length: BATCH }, (_, at) =>
+        history.invoke(name, sequence + at, BULK_TOPIC, traits),
+      );
+      const pad = "x".repeat(PAYLOAD_BYTES);
+      const body = attempts.map(({ key }) => `${JSON.stringify({ key, pad })}\n`).join("");
+      const headers = { "content-type": "application/x-ndjson" };
+      const answer = await connection.ask("POST", `${topicPath(BULK_TOPIC)}/messages`, body, headers);
+      if (!isSuccess(answer)) throw new Error(`a large batch was answered ${answer.status} ${answer.body}`);
+      for (const attempt of attempts) history.ok(attempt);
+    }
+    connection.close();
+  };
+  await Promise.all(Array.from({ length: LANES }, (_, at) => lane(`bulk-${at}`)));
+}
+
+/** What the node's last life says of snapshots that it got. */
+function snapshotLines({ place, child }: ClusterNode): readonly string[] {
+  const lines = readFileSync(place.logFile, "utf8").split("\n");
+  const ofThisLife = lines.filter((line) => line.includes(`"pid":${child.pid}`));
+  const lastLife = ofThisLife.length > 0 ? ofThisLife : lines;
+  return lastLife.filter((line) => /snapshot/i.test(line) && /install|receiv/i.test(line));
+}
