@@ -89,7 +89,8 @@ async function watch(members: readonly Member[]): Promise<number> {
       void member?.carryOut(command.deed).then(draw);
     });
     // Nobody could start them again.
-    if (!process.stdin.isTTY) void Promise.all(members.map((member) => member.exited)).then(() => resolveEnd());
+    if (!process.stdin.isTTY)
+      void Promise.all(members.map((member) => member.exited)).then(() => resolveEnd());
   });
   footer = "stopping ...";
   const allDied = members.every((member) => !member.isAlive);
