@@ -2,7 +2,7 @@
  * A member of a Raft group: brings log, snapshots and state machine back, joins the core to the peers, runs the loop. What it does
  * round by round stands in ready-loop.ts; who does what else is in the files that this one puts together.
  */
-import { Acquaintances, type Refusal } from "./acquaintances.js";
+import { Acquaintances, type Refusal, removedError } from "./acquaintances.js";
 import { Calls } from "./calls.js";
 import type { CoreStatus } from "./core-types.js";
 import { ClusterError } from "./errors.js";
@@ -96,7 +96,10 @@ export class RaftNode {
     this.#receiver = new SnapshotReceiver({
       calls: this.#calls,
       snapshots,
-      idle: async () => this.#keeper?.idle(),
+      idle: async () => {
+        await this.#loop?.settled();
+        await this.#keeper?.idle();
+      },
       onReady: (offer) => this.#loop?.offer(offer),
       after,
       onWarning,
@@ -337,13 +340,13 @@ export class RaftNode {
       change?.kind === "remove" &&
       change.id === this.#options.id
     ) {
-      this.#fail(removed(this.#options.id));
+      this.#fail(removedError(this.#options.id));
     }
   }
 
   /** A removed node that is started again finds it in its own log. */
   #assertBelongs(): void {
-    if (this.#membership.roster.removed.includes(this.#options.id)) throw removed(this.#options.id);
+    if (this.#membership.roster.removed.includes(this.#options.id)) throw removedError(this.#options.id);
   }
 
   #dialPeers(): void {
@@ -390,11 +393,4 @@ export class RaftNode {
     this.#hasFailed = true;
     this.#options.onFailed(error instanceof Error ? error : new Error(String(error)));
   }
-}
-
-function removed(id: NodeId): ClusterError {
-  return new ClusterError(
-    "member_removed",
-    `node ${id} was removed from its cluster and stops; to come back it needs a new --node-id, a new --data-dir and --join`,
-  );
 }

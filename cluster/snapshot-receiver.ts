@@ -14,7 +14,7 @@ import type { NodeId, PeerMessage, SnapshotMeta } from "./types.js";
 export interface SnapshotReceiverOptions {
   readonly calls: Calls;
   readonly snapshots: SnapshotStore;
-  /** Resolves when this node takes no snapshot of its own. */
+  /** Resolves when this node takes no snapshot of its own, and has installed what it was sent before. */
   readonly idle: () => Promise<void>;
   /** The offer's snapshot, or a newer one, is on disk: the core may be told. */
   readonly onReady: (offer: PeerMessage) => void;
@@ -76,8 +76,9 @@ export class SnapshotReceiver {
   async #receive(offer: PeerMessage): Promise<void> {
     const { calls, snapshots, idle, onReady } = this.#options;
     const wanted = offer.snapshot?.index ?? 0;
+    // One that is being installed may turn out to be enough.
+    await idle();
     if ((snapshots.latest()?.meta.index ?? 0) < wanted) {
-      await idle();
       const { params } = await calls.call(
         offer.from,
         SNAPSHOT_METHODS.open,
