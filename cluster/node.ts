@@ -133,6 +133,7 @@ export class RaftNode {
     this.#keeper = this.#createKeeper();
     this.#loop = this.#createLoop(core, this.#keeper, from);
     await this.#loop.replay(this.#hardState.commit);
+    this.#reads.applied(core.status().applied);
     this.#assertBelongs();
     // From here on frames reach the core.
     this.#core = core;
