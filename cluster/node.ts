@@ -121,15 +121,14 @@ export class RaftNode {
    * be committed is applied. Rejects with `log_corrupt`, `log_version`, `snapshot_corrupt`, `disk_failed`.
    */
   async start({ peer, founding, contacts }: Origin): Promise<void> {
-    const { id, tag, snapshots, limits, ticker } = this.#options;
+    const { id, tag, limits, ticker } = this.#options;
     this.#contacts = contacts;
     this.#acquaintances.expect(contacts);
     this.#acquaintances.meet({ id, tag, clusterId: "", address: peer });
-    const { hardState, from } = await restart(this.#options, founding, this.#membership);
+    const { hardState, from, offer } = await restart(this.#options, founding, this.#membership);
     this.#hardState = hardState;
     const core = this.#createCore(from);
-    const newest = snapshots.latest();
-    if (newest !== null) core.offerSnapshot(newest.meta);
+    if (offer !== null) core.offerSnapshot(offer);
     this.#keeper = this.#createKeeper();
     this.#loop = this.#createLoop(core, this.#keeper, from);
     await this.#loop.replay(this.#hardState.commit);
@@ -289,7 +288,11 @@ export class RaftNode {
     const { transport, group, snapshots } = this.#options;
     const addedAt = this.#membership.addedAt(message.to);
     if (addedAt > 0 && (snapshots.latest()?.meta.index ?? 0) < addedAt) return;
-    if (message.snapshot !== null) this.#sender.offered(message.to, message.snapshot.index);
+    if (message.snapshot !== null) {
+      // Of a group that has just begun there is none on disk yet.
+      this.#keeper?.want(message.snapshot.index);
+      this.#sender.offered(message.to, message.snapshot.index);
+    }
     transport.send(message.to, { kind: "raft", group, message });
   }
 

@@ -255,7 +255,7 @@ export class ReadyLoop {
     const { core, membership, keeper, onMembership } = this.#options;
     const { confState, change } = core.applyConfChange(entry);
     membership.changed(entry.index, confState, change);
-    keeper.membershipChanged(entry.index);
+    keeper.want(entry.index);
     onMembership(entry.index, change);
   }
 }

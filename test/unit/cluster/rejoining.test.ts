@@ -51,7 +51,10 @@ async function write(members: readonly Member[], from: number, to: number, bytes
   for (let i = from; i < to; i += 1) {
     const text = `${i} ${"x".repeat(bytes)}`;
     await group.until(() => members.some(({ node }) => node.propose(command(text))), "somebody takes it");
-    await group.until(() => members.every(({ machine }) => machine.applied.includes(text)), `${i} is applied`);
+    await group.until(
+      () => members.every(({ machine }) => machine.applied.includes(text)),
+      `${i} is applied`,
+    );
   }
 }
 
