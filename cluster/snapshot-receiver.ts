@@ -86,6 +86,8 @@ export class SnapshotReceiver {
         { timeoutMs: PIECE_TIMEOUT_MS },
       );
       const listing = listingOf(params);
+      if (listing.meta.index < wanted)
+        throw new ClusterError("call_failed", "the peer has only an older one");
       await snapshots.create(listing.meta, (sink) => this.#fetchAll(offer.from, listing, sink));
     }
     const isComplete = true;

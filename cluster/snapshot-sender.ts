@@ -63,9 +63,13 @@ export class SnapshotSender {
     this.#set(peer, { held: null, index, state: "offered", sinceMs: this.#options.monotonicMs() });
   }
 
-  /** The peer cannot be reached: an offer on its way to it is lost. */
+  /**
+   * The peer cannot be reached: an offer on its way to it is lost, and a peer that was installing may have crashed over it. One that
+   * was still there costs no more than another offer. A transfer under way is the peer's to go on with.
+   */
   unreachable(peer: NodeId): void {
-    if (this.#transfers.get(peer)?.state !== "offered") return;
+    const state = this.#transfers.get(peer)?.state;
+    if (state === undefined || state === "reading") return;
     this.#forget(peer);
     this.#options.onFailed(peer);
   }
