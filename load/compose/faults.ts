@@ -71,6 +71,15 @@ export class Faults {
     return Number(await this.#engine.evaluate(container, askScript("/clients", count)));
   }
 
+  /** Pauses two of three: nothing can be committed until they go on. */
+  async pauseMajority(): Promise<() => Promise<void>> {
+    const undo = [];
+    for (const role of ["leader", "follower"] as const) undo.push(await this.#pause(await this.choose(role)));
+    return async () => {
+      await Promise.all(undo.map((resume) => resume()));
+    };
+  }
+
   async restartBalancer(): Promise<() => Promise<void>> {
     await this.#engine.docker("restart", "--time", "1", await this.#engine.containerOf("balancer"));
     return async () => undefined;
