@@ -73,7 +73,7 @@ export class Faults {
 
   /** Pauses two of three: nothing can be committed until they go on. */
   async pauseMajority(): Promise<() => Promise<void>> {
-    const undo = [];
+    const undo: (() => Promise<void>)[] = [];
     for (const role of ["leader", "follower"] as const) undo.push(await this.#pause(await this.choose(role)));
     return async () => {
       await Promise.all(undo.map((resume) => resume()));
