@@ -73,8 +73,9 @@ export class Faults {
 
   /** Pauses two of three: nothing can be committed until they go on. */
   async pauseMajority(): Promise<() => Promise<void>> {
-    const undo: (() => Promise<void>)[] = [];
-    for (const role of ["leader", "follower"] as const) undo.push(await this.#pause(await this.choose(role)));
+    // Chosen first: a paused container tells nothing, and who leads changes when one is paused.
+    const victims = [await this.choose("leader"), await this.choose("follower")];
+    const undo = await Promise.all(victims.map((victim) => this.#pause(victim)));
     return async () => {
       await Promise.all(undo.map((resume) => resume()));
     };
