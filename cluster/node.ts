@@ -9,6 +9,7 @@ import { ClusterError } from "./errors.js";
 import { MemberChanges } from "./member-changes.js";
 import { type MemberReport, MemberReports } from "./member-reports.js";
 import { Membership } from "./membership.js";
+import { neededFrom } from "./needed-log.js";
 import type { NodeView, Origin, RaftNodeOptions } from "./node-options.js";
 import { Proposals } from "./proposals.js";
 import { RaftCore } from "./raft-core.js";
@@ -22,7 +23,7 @@ import type { PeerIdentity } from "./transport/handshake.js";
 import type { PeerFrame, PeerView } from "./transport/transport.js";
 import type { HardState, LogIndex, MembershipChange, NodeId, PeerMessage } from "./types.js";
 
-/** The leader's chores, and looking after transfers, come every so many ticks. */
+/** The leader's chores come every so many ticks. */
 const CHORE_TICKS = 4;
 
 export class RaftNode {
@@ -127,7 +128,7 @@ export class RaftNode {
     const newest = snapshots.latest();
     if (newest !== null) core.offerSnapshot(newest.meta);
     this.#keeper = this.#createKeeper();
-    this.#loop = this.#createLoop(core, this.#keeper);
+    this.#loop = this.#createLoop(core, this.#keeper, from);
     await this.#loop.replay(this.#hardState.commit);
     this.#assertBelongs();
     // From here on frames reach the core.
@@ -146,12 +147,11 @@ export class RaftNode {
     return !this.#isStopping && this.#proposals.propose(payload);
   }
 
-  /** Resolves when everything that was committed before the call is applied here. Rejects with `no_leader`, `shutdown`. */
+  /** See `Reads.barrier`. */
   barrier(): Promise<void> {
     return this.#reads.barrier();
   }
 
-  /** Changes of membership and leadership, from any node. */
   get changes(): MemberChanges {
     return this.#changes;
   }
@@ -161,7 +161,6 @@ export class RaftNode {
     return this.#acquaintances.refusalOf(hello);
   }
 
-  /** For the transport: a peer was met. */
   meet(hello: PeerIdentity): void {
     this.#acquaintances.meet(hello);
   }
@@ -176,7 +175,6 @@ export class RaftNode {
     return { ...this.#status(), voters, learners, roster: this.#membership.roster };
   }
 
-  /** The links to the others. */
   peers(): readonly PeerView[] {
     return this.#options.transport.peers();
   }
@@ -227,7 +225,13 @@ export class RaftNode {
       machine,
       membership: this.#membership,
       snapshotLogBytes: limits.snapshotLogBytes,
-      neededFrom: () => this.#neededFrom(),
+      neededFrom: () =>
+        neededFrom({
+          id,
+          status: this.#status(),
+          isAlive: (member) => this.#isAlive(member),
+          ofTransfers: this.#sender.neededFrom(),
+        }),
       isAlone: () => this.#membership.isOnlyVoter(id) && this.#membership.current.learners.length === 0,
       isReceiving: () => this.#receiver.isReceiving,
       onTaken: (meta) => {
@@ -240,7 +244,7 @@ export class RaftNode {
     });
   }
 
-  #createLoop(core: RaftCore, keeper: SnapshotKeeper): ReadyLoop {
+  #createLoop(core: RaftCore, keeper: SnapshotKeeper, from: LogIndex): ReadyLoop {
     const { log, snapshots, machine, ticker, onAppended, crashPoint } = this.#options;
     return new ReadyLoop({
       core,
@@ -250,6 +254,7 @@ export class RaftNode {
       membership: this.#membership,
       keeper,
       hardState: this.#hardState,
+      from,
       send: (message) => this.#send(message),
       gather: () => {
         this.#proposals.flush();
@@ -348,20 +353,6 @@ export class RaftNode {
 
   #isAlive(id: NodeId): boolean {
     return id === this.#options.id || this.peers().some((peer) => peer.id === id && peer.isAlive);
-  }
-
-  /** What members that are alive, and those that are getting a snapshot, still need of a leader's log. */
-  #neededFrom(): LogIndex | null {
-    const { role, progress } = this.#status();
-    if (role !== "leader") return null;
-    const needed: LogIndex[] = [];
-    for (const [id, { match, awaitsSnapshot }] of progress) {
-      if (id !== this.#options.id && !awaitsSnapshot && match > 0 && this.#isAlive(id))
-        needed.push(match + 1);
-    }
-    const ofTransfers = this.#sender.neededFrom();
-    if (ofTransfers !== null) needed.push(ofTransfers);
-    return needed.length === 0 ? null : Math.min(...needed);
   }
 
   #tick(): void {

@@ -42,6 +42,8 @@ export interface ReadyLoopOptions {
   readonly membership: Membership;
   readonly keeper: SnapshotKeeper;
   readonly hardState: HardState;
+  /** The entry that the membership is as of: the next one is the first to be met. */
+  readonly from: LogIndex;
   readonly send: (message: PeerMessage) => void;
   /** Called before each round takes its Ready: what has gathered goes in. */
   readonly gather: () => void;
@@ -66,6 +68,8 @@ export class ReadyLoop {
   /** What the machine held when the loop began: applied before, not to be applied again. */
   readonly #appliedBefore: LogIndex;
   #hardState: HardState;
+  /** The last entry that came out of the core. */
+  #applied: LogIndex;
   #wake: (() => void) | null = null;
   #isStopping = false;
   #offers: PeerMessage[] = [];
@@ -73,6 +77,7 @@ export class ReadyLoop {
   constructor(options: ReadyLoopOptions) {
     this.#options = options;
     this.#hardState = options.hardState;
+    this.#applied = options.from;
     this.#appliedBefore = options.machine.durableIndex;
   }
 
@@ -205,6 +210,7 @@ export class ReadyLoop {
     const newest = this.#received(index);
     await machine.restore(newest);
     membership.reset(newest.meta.index, newest.meta.confState);
+    this.#applied = index;
     core.offerSnapshot(newest.meta);
     keeper.installed();
     onMembership(index, null);
@@ -216,6 +222,8 @@ export class ReadyLoop {
     if (last === undefined) return;
     const batch: CommittedEntry[] = [];
     for (const entry of committed) {
+      assertInvariant(entry.index === this.#applied + 1, `entry ${entry.index} comes after ${this.#applied}`);
+      this.#applied = entry.index;
       const isCommand = entry.kind === EntryKind.Command;
       if (!isCommand) this.#changeMembership(entry);
       if (entry.index <= this.#appliedBefore) continue;

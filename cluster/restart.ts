@@ -34,7 +34,7 @@ export async function restart(
   let recovered = await stores.log.open();
   await stores.snapshots.open();
   if (recovered.snapshot === null) recovered = await bootstrap(stores, founding, recovered);
-  await recoverMachine(stores, recovered);
+  recovered = await recoverMachine(stores, recovered);
   const from = adoptMembership(stores, recovered, membership);
   // What is applied was committed, whether or not the log says so yet.
   const commit = Math.max(recovered.hardState.commit, stores.machine.durableIndex);
@@ -61,9 +61,12 @@ async function bootstrap(
 }
 
 /** The log must reach back to what the state machine holds; where it does not, the newest snapshot fills the gap. */
-async function recoverMachine({ machine, snapshots }: Stores, recovered: RecoveredLog): Promise<void> {
+async function recoverMachine(
+  { log, machine, snapshots }: Stores,
+  recovered: RecoveredLog,
+): Promise<RecoveredLog> {
   const needed = recovered.firstIndex - 1;
-  if (machine.durableIndex >= needed || needed <= 1) return;
+  if (machine.durableIndex >= needed || needed <= 1) return recovered;
   const newest = snapshots.latest();
   if (newest === null || newest.meta.index < needed) {
     throw new ClusterError(
@@ -77,6 +80,14 @@ async function recoverMachine({ machine, snapshots }: Stores, recovered: Recover
     machine.durableIndex === newest.meta.index,
     "a restored state stands elsewhere than its snapshot",
   );
+  if (newest.meta.index <= recovered.lastIndex) return recovered;
+  // A peer sent it, and the crash came before the log began anew behind it.
+  const { index } = newest.meta;
+  const { term, vote } = recovered.hardState;
+  const isLater = newest.meta.term > term;
+  const hardState = { term: isLater ? newest.meta.term : term, vote: isLater ? "" : vote, commit: index };
+  await log.append({ entries: [], hardState, snapshot: newest.meta });
+  return { ...recovered, hardState, snapshot: newest.meta, firstIndex: index + 1, lastIndex: index };
 }
 
 /** That of the log's base, or of the newest snapshot where that is later and within what is applied. */

@@ -45,8 +45,9 @@ export class SnapshotKeeper {
   constructor(options: SnapshotKeeperOptions) {
     this.#options = options;
     this.#takeAtBytes = options.log.bytes() + options.snapshotLogBytes;
-    const newest = options.snapshots.latest();
-    if (newest !== null) this.#cuts.push({ index: newest.meta.index, atBytes: 0 });
+    // One that a peer sent may be there and not be installed: the log must not be cut beyond what is applied.
+    const newest = options.snapshots.latest()?.meta.index ?? 0;
+    if (newest > 0 && newest <= options.machine.durableIndex) this.#cuts.push({ index: newest, atBytes: 0 });
   }
 
   /** So many payload bytes were appended to the log. */

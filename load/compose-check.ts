@@ -5,7 +5,7 @@
  */
 import { EventReader, HttpWriter, MqttReader, MqttWriter } from "./compose/clients.js";
 import { Engine } from "./compose/engine.js";
-import { Faults } from "./compose/faults.js";
+import { Faults, type Victim } from "./compose/faults.js";
 import { atLeastOnce, exactlyOnceComplaints, longestPause, streamComplaints } from "./compose/verdict.js";
 import { Options } from "./lib/options.js";
 import { delay, freePort, runMain, setDeadline, waitUntil } from "./lib/support.js";
@@ -15,6 +15,8 @@ const DEADLINE_MS = 900_000;
 const UP_TIMEOUT_MS = 600_000;
 const HEALTHY_TIMEOUT_MS = 90_000;
 const STEADY_MS = 3_000;
+const MOVED_MS = 1_000;
+const STREAM_TRIES = 6;
 const DRAIN_TIMEOUT_MS = 20_000;
 /** Election (1 s at most), the balancer's notice (2 s) and a client's own reconnect. */
 const STALL_LIMIT_MS = 8_000;
@@ -28,6 +30,10 @@ class Report {
     return this.#failures;
   }
 
+  note(what: string): void {
+    console.log(`      ${what}`);
+  }
+
   check(what: string, complaints: readonly string[], detail = ""): void {
     if (complaints.length > 0) this.#failures += 1;
     const word = complaints.length === 0 ? "PASS" : "FAIL";
@@ -37,20 +43,30 @@ class Report {
 }
 
 interface Clients {
+  readonly base: string;
   readonly http: HttpWriter;
   readonly mqtt: MqttWriter;
   readonly reader: MqttReader;
-  readonly events: EventReader;
+  /** One at first; more come, so that every node that something is done to has one. */
+  readonly events: EventReader[];
 }
 
 async function openClients(base: string, mqttUrl: string): Promise<Clients> {
-  const events = await EventReader.open(base, Object.values(TOPICS));
+  const events = [await EventReader.open(base, Object.values(TOPICS))];
   const reader = await MqttReader.open(mqttUrl, TOPICS.http);
   const mqtt = await MqttWriter.open(mqttUrl);
   const http = new HttpWriter(base, TOPICS.http);
   http.start();
   mqtt.start(TOPICS.mqtt);
-  return { http, mqtt, reader, events };
+  return { base, http, mqtt, reader, events };
+}
+
+/** The balancer gives a new stream to the node with the fewest: a few new ones, and the victim has one. */
+async function giveStream(victim: Victim, faults: Faults, { base, events }: Clients): Promise<void> {
+  for (let tries = 0; (await faults.streamsOn(victim)) === 0; tries++) {
+    if (tries === STREAM_TRIES) throw new Error(`the balancer gives ${victim.service} no stream`);
+    events.push(await EventReader.open(base, Object.values(TOPICS)));
+  }
 }
 
 async function bringUp(engine: Engine, faults: Faults, base: string, report: Report): Promise<boolean> {
@@ -72,7 +88,7 @@ async function bringUp(engine: Engine, faults: Faults, base: string, report: Rep
   return allHealthy && reached;
 }
 
-/** One fault under load: how long writers and the stream stood still, and that the group is whole again. */
+/** One fault under load: how long writers and streams stood still, and that the group is whole again. */
 async function suffer(
   what: string,
   faults: Faults,
@@ -80,86 +96,123 @@ async function suffer(
   report: Report,
   fault: () => Promise<() => Promise<void>>,
 ): Promise<void> {
+  const { events } = clients;
+  const opens = (): number => events.reduce((sum, reader) => sum + reader.opens, 0);
+  const opensBefore = opens();
   const fromMs = performance.now();
-  const opensBefore = clients.events.opens;
   const heal = await fault();
   const progressed = await waitUntil(
-    () => progressSince(clients, performance.now() - 1_000),
+    () => haveMoved(clients, performance.now() - MOVED_MS),
     STALL_LIMIT_MS,
     100,
   );
   await delay(STEADY_MS);
-  await heal();
+  const complaints: string[] = [];
+  await heal().catch((error: unknown) => complaints.push(String(error)));
   const whole = await waitUntil(() => faults.allHealthy(), HEALTHY_TIMEOUT_MS, 500);
   await delay(STEADY_MS);
   const stalls = {
     HTTP: longestPause(clients.http.ackedAtMs, fromMs),
     MQTT: longestPause(clients.mqtt.ackedAtMs, fromMs),
-    stream: longestPause(clients.events.receivedAtMs, fromMs),
+    streams: Math.max(...events.map(({ receivedAtMs }) => longestPause(receivedAtMs, fromMs))),
   };
-  const complaints = Object.entries(stalls)
-    .filter(([, stallMs]) => stallMs > STALL_LIMIT_MS)
-    .map(([who, stallMs]) => `${who} stood still for ${Math.round(stallMs)} ms`);
+  for (const [who, stallMs] of Object.entries(stalls)) {
+    if (stallMs > STALL_LIMIT_MS) complaints.push(`${who} stood still for ${Math.round(stallMs)} ms`);
+  }
   if (!progressed) complaints.push(`not everybody went on within ${STALL_LIMIT_MS} ms`);
   if (!whole) complaints.push("the group did not become whole again");
-  if (clients.events.gaveUp !== null) complaints.push(`the EventSource gave up: ${clients.events.gaveUp}`);
+  for (const { gaveUp } of events) if (gaveUp !== null) complaints.push(`an EventSource gave up: ${gaveUp}`);
+  const reconnects = opens() - opensBefore;
+  if (reconnects === 0) complaints.push("no EventSource had to come back: nothing was proven");
   const figures = Object.entries(stalls).map(([who, stallMs]) => `${who} ${Math.round(stallMs)} ms`);
-  const reopened = clients.events.opens - opensBefore;
-  report.check(what, complaints, `longest pause: ${figures.join(", ")}; stream reconnects: ${reopened}`);
-}
-
-/** Whether everybody has moved in the last second. */
-function progressSince({ http, mqtt, events }: Clients, sinceMs: number): boolean {
-  return [http.ackedAtMs, mqtt.ackedAtMs, events.receivedAtMs].every(
-    (moments) => (moments.at(-1) ?? 0) > sinceMs,
+  report.check(
+    what,
+    complaints,
+    `longest pause: ${figures.join(", ")}; streams that came back: ${reconnects}`,
   );
 }
 
-/** Everything was read, once, in order; and every node says the same. */
-async function judge(clients: Clients, faults: Faults, report: Report): Promise<void> {
-  const { http, mqtt, events, reader } = clients;
+/** Whether everybody got on since then. */
+function haveMoved({ http, mqtt, events }: Clients, sinceMs: number): boolean {
+  const moments = [http.ackedAtMs, mqtt.ackedAtMs, ...events.map(({ receivedAtMs }) => receivedAtMs)];
+  return moments.every((moment) => (moment.at(-1) ?? 0) > sinceMs);
+}
+
+function payloadsOf({ received }: EventReader, topic: string): string[] {
+  return received.filter((message) => message.topic === topic).map(({ payload }) => payload);
+}
+
+/** Ends the writers and waits until every reader has what they wrote. */
+async function drain({ http, mqtt, events }: Clients): Promise<void> {
   await http.stop();
   mqtt.pause();
   await waitUntil(() => mqtt.acked.size === mqtt.sent, DRAIN_TIMEOUT_MS);
-  const payloadsOf = (topic: string): string[] =>
-    events.received.filter((message) => message.topic === topic).map(({ payload }) => payload);
-  await waitUntil(() => payloadsOf(TOPICS.http).length >= http.written.length, DRAIN_TIMEOUT_MS);
-  await waitUntil(
-    () => atLeastOnce(payloadsOf(TOPICS.mqtt), mqtt.acked).complaints.length === 0,
-    DRAIN_TIMEOUT_MS,
-  );
-  report.check(
-    "the EventSource got every event once, offsets contiguous",
-    [...streamComplaints(events.received), ...events.gaps.map((gap) => `a gap: ${gap}`)],
-    `${events.received.length} events over ${events.opens} connections`,
-  );
+  const hasAll = (reader: EventReader): boolean =>
+    payloadsOf(reader, TOPICS.http).length >= http.written.length &&
+    atLeastOnce(payloadsOf(reader, TOPICS.mqtt), mqtt.acked).complaints.length === 0;
+  await waitUntil(() => events.every(hasAll), DRAIN_TIMEOUT_MS, 200);
+  // What comes twice may come late.
+  await delay(MOVED_MS);
+}
+
+/** Every stream gave everything once, in order. */
+function judgeStreams({ http, mqtt, events }: Clients, report: Report): void {
+  for (const [at, reader] of events.entries()) {
+    report.check(
+      `EventSource ${at + 1} got every event once, offsets contiguous`,
+      [...streamComplaints(reader.received), ...reader.gaps.map((gap) => `a gap: ${gap}`)],
+      `${reader.received.length} events over ${reader.opens} connections`,
+    );
+    report.check(
+      `EventSource ${at + 1} got exactly what HTTP acknowledged, in order`,
+      exactlyOnceComplaints(payloadsOf(reader, TOPICS.http), http.written),
+    );
+    const { complaints, doubles } = atLeastOnce(payloadsOf(reader, TOPICS.mqtt), mqtt.acked);
+    const again = `${doubles} were sent again by the client when its connection broke`;
+    report.check(`EventSource ${at + 1} got all that MQTT acknowledged`, complaints, again);
+  }
+}
+
+/** The writers got their answers, and every node says the same. */
+async function judgeWriters(clients: Clients, faults: Faults, report: Report): Promise<void> {
+  const { http, mqtt, reader } = clients;
   const repeats = [...http.repeats].map(([what, times]) => `${times} x ${what}`).join(", ");
-  report.check(
-    "what HTTP acknowledged is there exactly once, in order",
-    exactlyOnceComplaints(payloadsOf(TOPICS.http), http.written),
-    `${http.written.length} messages; repeated after ${repeats === "" ? "nothing" : repeats}`,
+  report.note(
+    `${http.written.length} publishes over HTTP; repeated after ${repeats === "" ? "nothing" : repeats}`,
   );
-  const { complaints, doubles } = atLeastOnce(payloadsOf(TOPICS.mqtt), mqtt.acked);
   const pending = mqtt.sent - mqtt.acked.size;
   report.check(
-    "what MQTT acknowledged is there",
-    pending > 0 ? [...complaints, `${pending} were never acknowledged`] : complaints,
-    `${mqtt.acked.size} messages over ${mqtt.connects} connections; ${doubles} sent again by the client`,
+    "every MQTT publish was acknowledged",
+    pending > 0 ? [`${pending} were not`] : [],
+    `${mqtt.acked.size} over ${mqtt.connects} connections`,
   );
   const heard = new Set(reader.payloads);
   const last = http.written.at(-1) ?? "";
   report.check(
-    "the MQTT subscriber hears again after every fault",
+    "an MQTT subscriber hears again after every fault",
     heard.has(last) ? [] : [`it did not hear ${last}`],
-    `${heard.size} of ${http.written.length} while it was connected`,
+    `${heard.size} of ${http.written.length} came while it was connected`,
   );
   const counts = await faults.messageCounts(TOPICS.http);
   const wrong = counts.filter(([, count]) => count !== String(http.written.length));
   report.check(
-    "every node has them",
+    "every node has all of them",
     wrong.map(([service, count]) => `${service} has ${count} of ${http.written.length}`),
     counts.map(([service, count]) => `${service} ${count}`).join(", "),
   );
+}
+
+/** Everything that is done to the group, one after another. */
+async function sufferAll(faults: Faults, clients: Clients, report: Report): Promise<void> {
+  for (const role of ["leader", "follower"] as const) {
+    for (const [name, fault] of faults.all) {
+      const victim = await faults.choose(role);
+      await giveStream(victim, faults, clients);
+      await suffer(`${name} of the ${role}`, faults, clients, report, () => fault(victim));
+    }
+  }
+  const restart = (): Promise<() => Promise<void>> => faults.restartBalancer();
+  await suffer("docker restart of the load balancer", faults, clients, report, restart);
 }
 
 async function main(): Promise<number> {
@@ -180,15 +233,12 @@ async function main(): Promise<number> {
     const opened = await openClients(base, `mqtt://127.0.0.1:${ports.MQTT_PORT}`);
     clients = opened;
     await delay(STEADY_MS);
-    for (const who of ["leader", "follower"] as const) {
-      for (const [what, fault] of faults.all(who)) await suffer(what, faults, opened, report, fault);
-    }
-    await suffer("docker restart of the load balancer", faults, opened, report, () =>
-      faults.restartBalancer(),
-    );
-    await judge(opened, faults, report);
+    await sufferAll(faults, opened, report);
+    await drain(opened);
+    judgeStreams(opened, report);
+    await judgeWriters(opened, faults, report);
   } finally {
-    clients?.events.close();
+    for (const reader of clients?.events ?? []) reader.close();
     await clients?.reader.close();
     await clients?.mqtt.close();
     if (!given.has("keep")) await engine.compose(["down", "--volumes", "--remove-orphans"]);

@@ -26,9 +26,9 @@ export interface RowOutcome {
   failure: string | null;
 }
 
-/** Servers start cold (compilers, caches, first files): one run that counts for nothing. */
-const WARM_UP_CELL: Cell = { payloadBytes: 100, window: 100 };
-const WARM_UP_RUN_MS = 500;
+/** Servers start cold (compilers, caches, first files): a run for each row that counts for nothing. */
+const WARM_UP_CELL: Cell = { payloadBytes: 100, window: 1000 };
+const WARM_UP_RUN: Omit<RunOptions, "rounds"> = { warmUpMs: 500, measureMs: 1500 };
 /** After a run servers still write and compact. */
 const SETTLE_MS = 300;
 const MARGIN_MS = 60_000;
@@ -88,9 +88,13 @@ async function runTurn(
   let running: RunningCluster | undefined;
   try {
     running = await contestant.start();
-    for (const [at, outcome] of outcomes.entries()) {
-      const brief = { ...options, measureMs: WARM_UP_RUN_MS };
-      await measureCell(contestant, running, outcome.row, WARM_UP_CELL, `warm-${round}-${at}`, brief);
+    for (const [at, { row }] of outcomes.entries()) {
+      const run = { ...options, ...WARM_UP_RUN };
+      await measureCell(contestant, running, row, WARM_UP_CELL, `warm-${round}-${at}`, run);
+    }
+    // In turn the other way round, so that no row is always the one on servers that have just started.
+    const entries = [...outcomes.entries()];
+    for (const [at, outcome] of round % 2 === 0 ? entries.reverse() : entries) {
       for (const [index, cell] of CELLS.entries()) {
         const channel = `run-${round}-${at}-${index}`;
         const sample = await measureCell(contestant, running, outcome.row, cell, channel, options);

@@ -176,10 +176,10 @@ export class EventReader {
     });
   }
 
-  /** Opens a stream over topics; resolves once it is open. */
+  /** Opens a stream over topics from their first message on; resolves once it is open. */
   static open(base: string, topics: readonly string[]): Promise<EventReader> {
     const query = topics.map((topic) => `topic=${encodeURIComponent(topic)}`).join("&");
-    const source = new EventSource(`${base}/stream?${query}`);
+    const source = new EventSource(`${base}/stream?${query}&from=earliest`);
     const reader = new EventReader(source);
     return new Promise((resolve, reject) => {
       source.addEventListener("open", () => resolve(reader), { once: true });

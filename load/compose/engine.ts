@@ -30,6 +30,7 @@ function run(
 export class Engine {
   readonly #compose: readonly string[];
   readonly #env: Readonly<Record<string, string>>;
+  readonly #containers = new Map<string, string>();
 
   private constructor(compose: readonly string[], env: Readonly<Record<string, string>>) {
     this.#compose = compose;
@@ -67,13 +68,17 @@ export class Engine {
     return run(program, [...rest, ...args], this.#env, timeoutMs);
   }
 
-  /** The container of a service; the stopped one too. */
+  /** The container of a service, the stopped one too; it stays the same until everything is taken down. */
   async containerOf(service: string): Promise<string> {
+    const known = this.#containers.get(service);
+    if (known !== undefined) return known;
     const id = await this.compose(["ps", "--quiet", "--all", service]).catch(() =>
       this.compose(["ps", "--quiet", service]),
     );
     if (id === "") throw new Error(`${service} has no container`);
-    return id.split("\n")[0] ?? "";
+    const [container = ""] = id.split("\n");
+    this.#containers.set(service, container);
+    return container;
   }
 
   /** starting, healthy or unhealthy; the state of a container that does not run. */

@@ -4,8 +4,16 @@ import type { Engine } from "./engine.js";
 const SERVICES = ["node1", "node2", "node3"] as const;
 const CUT_MS = 5_000;
 
+/** The node that something is done to. */
+export interface Victim {
+  readonly service: string;
+  readonly container: string;
+}
+
+export type Role = "leader" | "follower";
+
 /** Does it, and gives what undoes it. */
-export type Fault = () => Promise<() => Promise<void>>;
+export type Fault = (victim: Victim) => Promise<() => Promise<void>>;
 
 interface View {
   readonly nodeId: string;
@@ -14,6 +22,12 @@ interface View {
 
 function delayUntil(atMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.max(0, atMs - performance.now())));
+}
+
+/** JavaScript that prints what a node answers to a request of its own container. */
+function askScript(path: string, print = "text"): string {
+  const url = JSON.stringify(`http://127.0.0.1:8080${path}`);
+  return `fetch(${url}).then((answer) => answer.json()).then((text) => console.log(${print}))`;
 }
 
 export class Faults {
@@ -30,13 +44,31 @@ export class Faults {
     return states.every((state) => state === "healthy");
   }
 
-  /** Each fault with its name, done to the node that leads at that moment, or to one that does not. */
-  all(who: "leader" | "follower"): readonly (readonly [string, Fault])[] {
+  /** Each with its name. */
+  get all(): readonly (readonly [string, Fault])[] {
     return [
-      [`docker kill of the ${who}`, () => this.#kill(who)],
-      [`docker network disconnect of the ${who}`, () => this.#disconnect(who)],
-      [`docker pause of the ${who}`, () => this.#pause(who)],
+      ["docker kill", (victim) => this.#kill(victim)],
+      ["docker stop", (victim) => this.#stop(victim)],
+      ["docker network disconnect", (victim) => this.#disconnect(victim)],
+      ["docker pause", (victim) => this.#pause(victim)],
     ];
+  }
+
+  /** A node that has this role now. */
+  async choose(role: Role): Promise<Victim> {
+    for (const service of SERVICES) {
+      const container = await this.#engine.containerOf(service);
+      const script = askScript("/cluster?consistency=local", "JSON.stringify(text)");
+      const { nodeId, leaderId } = JSON.parse(await this.#engine.evaluate(container, script)) as View;
+      if ((nodeId === leaderId) === (role === "leader")) return { service, container };
+    }
+    throw new Error(`there is no ${role}`);
+  }
+
+  /** How many event streams end at this node. */
+  async streamsOn({ container }: Victim): Promise<number> {
+    const count = 'text.clients.filter(({ edge }) => edge === "sse").length';
+    return Number(await this.#engine.evaluate(container, askScript("/clients", count)));
   }
 
   async restartBalancer(): Promise<() => Promise<void>> {
@@ -46,8 +78,7 @@ export class Faults {
 
   /** How many messages of a topic each node itself has. */
   async messageCounts(topic: string): Promise<readonly (readonly [string, string])[]> {
-    const url = `http://127.0.0.1:8080/topics/${encodeURIComponent(topic)}?consistency=local`;
-    const script = `fetch(${JSON.stringify(url)}).then((a) => a.json()).then((t) => console.log(t.messages))`;
+    const script = askScript(`/topics/${encodeURIComponent(topic)}?consistency=local`, "text.messages");
     return await Promise.all(
       SERVICES.map(async (service) => {
         const container = await this.#engine.containerOf(service);
@@ -64,16 +95,24 @@ export class Faults {
     }
   }
 
-  async #kill(who: "leader" | "follower"): Promise<() => Promise<void>> {
-    const { container } = await this.#choose(who);
+  async #kill({ container }: Victim): Promise<() => Promise<void>> {
     await this.#engine.docker("kill", container);
     return async () => {
       await this.#engine.docker("start", container);
     };
   }
 
-  async #disconnect(who: "leader" | "follower"): Promise<() => Promise<void>> {
-    const { service, container } = await this.#choose(who);
+  /** SIGTERM: a node that had to be killed after all says so by its exit code. */
+  async #stop({ container }: Victim): Promise<() => Promise<void>> {
+    await this.#engine.docker("stop", "--time", "15", container);
+    const code = await this.#engine.docker("inspect", "--format", "{{.State.ExitCode}}", container);
+    return async () => {
+      await this.#engine.docker("start", container);
+      if (code !== "0") throw new Error(`a stopped node ended with ${code}`);
+    };
+  }
+
+  async #disconnect({ service, container }: Victim): Promise<() => Promise<void>> {
     const network = `${this.#project}_default`;
     await this.#engine.docker("network", "disconnect", network, container);
     const until = performance.now() + CUT_MS;
@@ -83,24 +122,12 @@ export class Faults {
     };
   }
 
-  async #pause(who: "leader" | "follower"): Promise<() => Promise<void>> {
-    const { container } = await this.#choose(who);
+  async #pause({ container }: Victim): Promise<() => Promise<void>> {
     await this.#engine.docker("pause", container);
     const until = performance.now() + CUT_MS;
     return async () => {
       await delayUntil(until);
       await this.#engine.docker("unpause", container);
     };
-  }
-
-  async #choose(who: "leader" | "follower"): Promise<{ service: string; container: string }> {
-    const script =
-      'fetch("http://127.0.0.1:8080/cluster?consistency=local").then((a) => a.text()).then((t) => console.log(t))';
-    for (const service of SERVICES) {
-      const container = await this.#engine.containerOf(service);
-      const { nodeId, leaderId } = JSON.parse(await this.#engine.evaluate(container, script)) as View;
-      if ((nodeId === leaderId) === (who === "leader")) return { service, container };
-    }
-    throw new Error(`there is no ${who}`);
   }
 }

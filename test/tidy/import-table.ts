@@ -127,24 +127,54 @@ export const IMPORT_TABLE: readonly Row[] = [
   },
   { files: "src/edges/mqtt/", may: [...EDGE_VIEW, "node:", "npm:mqtt-packet"] },
 
-  // Wiring: may know everybody but the command line.
+  // Wiring: may know everybody but the command line. Edges in one file, what is behind them in the other.
   {
     files: "src/node.ts",
     may: [
       ...COMMON,
       RUNTIME,
+      "src/config.ts",
+      "src/core.ts",
+      "src/edges/",
+      "src/lifecycle.ts",
+      "src/replica/",
+      "node:timers/promises",
+    ],
+  },
+  {
+    files: "src/core.ts",
+    may: [
+      ...COMMON,
+      RUNTIME,
       "cluster/",
-      "src/broker.ts",
-      "src/cluster-control.ts",
       "src/commands/",
       "src/config.ts",
-      "src/config/",
-      "src/edges/",
+      "src/lifecycle.ts",
+      "src/peers.ts",
       "src/replica/",
       "src/store/",
       "src/topics/",
       "node:timers/promises",
     ],
+  },
+  { files: "src/lifecycle.ts", may: [...COMMON, RUNTIME, "src/broker.ts"] },
+  {
+    files: "src/peers.ts",
+    may: [
+      ...COMMON,
+      RUNTIME,
+      "cluster/",
+      "src/cluster-control.ts",
+      "src/config.ts",
+      "src/config/",
+      "src/join.ts",
+      "src/replica/data-directory.ts",
+      "node:crypto",
+    ],
+  },
+  {
+    files: "src/join.ts",
+    may: [...COMMON, RUNTIME, "src/cluster-control.ts", "node:timers/promises", "npm:zod"],
   },
   {
     files: "src/cli/",
