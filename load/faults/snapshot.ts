@@ -44,11 +44,11 @@ async function runRound(course: Course, bulkBytes: number): Promise<string> {
   trial.startLoad();
   const started = performance.now();
   trial.beginStall([]);
-  const during = await measure(leader, trial.history, "during", catchUp(course, victim));
+  const caughtUp = catchUp(course, victim, before.appliedIndex);
+  const during = await measure(leader, trial.history, "during", caughtUp);
   const caughtUpMs = performance.now() - started;
   course.endStall();
   const ratio = during.percentile(0.99) / calm.percentile(0.99);
-  const installed = snapshotIndex(victim);
   course.notes.push(
     `p99 at the leader ${formatMs(calm.percentile(0.99))} before (${calm.count} publishes), ${formatMs(during.percentile(0.99))} during the catch-up (${during.count})`,
     `median ${formatMs(calm.percentile(0.5))} before, ${formatMs(during.percentile(0.5))} during`,
@@ -60,16 +60,21 @@ async function runRound(course: Course, bulkBytes: number): Promise<string> {
     p99DuringMs: during.percentile(0.99),
     caughtUpMs,
   });
-  if (installed <= before.appliedIndex || tookItself(victim, installed)) {
-    const detail = `node ${victim.id} stopped at entry ${before.appliedIndex} and came back with its own snapshot at ${installed}`;
-    trial.report("wrong_answer", detail);
-  }
   return `node ${victim.id} caught up in ${(caughtUpMs / 1000).toFixed(1)} s, p99 ${ratio.toFixed(2)} times`;
 }
 
 /** Starts the node; resolves when it has applied all that was committed at one moment after its start. */
-async function catchUp({ cluster, conditions }: Course, victim: ClusterNode): Promise<void> {
+async function catchUp(
+  { trial, cluster, conditions }: Course,
+  victim: ClusterNode,
+  stoppedAt: number,
+): Promise<void> {
   await victim.start(CATCH_UP_TIMEOUT_MS);
+  const installed = snapshotIndex(victim);
+  if (installed <= stoppedAt || tookItself(victim, installed)) {
+    const detail = `node ${victim.id} stopped at entry ${stoppedAt} and came back with its own snapshot of entry ${installed}`;
+    trial.report("wrong_answer", detail);
+  }
   conditions.log(`    node ${victim.id} is ready after ${(victim.readyMs / 1000).toFixed(1)} s`);
   const leader = await (await cluster.leader()).status();
   const goal = leader?.commitIndex ?? 0;
@@ -122,7 +127,8 @@ async function publishBulk(node: ClusterNode, history: History, bytes: number): 
 /** The entry that the newest snapshot in a node's directory stands at; 0 for none. */
 function snapshotIndex({ place: { dataDir } }: ClusterNode): number {
   const directory = join(dataDir, "groups", "0", "snapshots");
-  const indexes = readdirSync(directory).map((name) => {
+  const whole = readdirSync(directory).filter((name) => name.startsWith("snapshot-"));
+  const indexes = whole.map((name) => {
     const manifest: unknown = JSON.parse(readFileSync(join(directory, name, "manifest.json"), "utf8"));
     return (manifest as { contents: { meta: { index: number } } }).contents.meta.index;
   });
