@@ -194,11 +194,12 @@ export class RaftNode {
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#stopTicks();
+    const received = this.#receiver.stop();
     this.#calls.stop();
     this.#sender.stop();
     this.#loop?.stop();
     await this.#options.transport.stop();
-    await this.#receiver.stop();
+    await received;
     await this.#running;
     await this.#keeper?.stop();
   }

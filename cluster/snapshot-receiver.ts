@@ -82,6 +82,9 @@ export class SnapshotReceiver {
       await idle();
       const { params } = await calls.call(from, SNAPSHOT_METHODS.open, {}, { timeoutMs });
       const listing = listingOf(params);
+      if (listing.meta.index < this.#wanted(from)) {
+        throw new ClusterError("snapshot_corrupt", "a leader gives an older snapshot than it offered");
+      }
       await snapshots.create(listing.meta, (sink) => this.#fetchAll(from, listing, sink));
     }
     await calls
