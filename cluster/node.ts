@@ -142,10 +142,7 @@ export class RaftNode {
     this.#running = this.#loop.run().catch((error: unknown) => this.#fail(error));
   }
 
-  /**
-   * Sends a batch on its way into the log; it comes back through `StateMachine.apply`, or is lost and has to be proposed again.
-   * False: there is nobody to take it now.
-   */
+  /** Sends a batch on its way into the log: see `Proposals.propose`. It comes back through `StateMachine.apply`, or is lost. */
   propose(payload: Uint8Array): boolean {
     return !this.#isStopping && this.#proposals.propose(payload);
   }
