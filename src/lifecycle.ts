@@ -33,9 +33,10 @@ export class Lifecycle {
   }
 
   readiness(): Readiness {
-    if (this.phase === "starting") return { ready: false, reason: "the node is starting" };
-    if (this.phase === "stopping") return { ready: false, reason: "the node is stopping" };
-    return this.#isLeaderless() ? { ready: false, reason: "the group has no leader" } : { ready: true };
+    const not = (reason: string, canRead = false): Readiness => ({ ready: false, reason, canRead });
+    if (this.phase === "starting") return not("the node is starting");
+    if (this.phase === "stopping") return not("the node is stopping");
+    return this.#isLeaderless() ? not("the group has no leader", true) : { ready: true };
   }
 
   /** Why a command is not even tried; `null` when it is. */
