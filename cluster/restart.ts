@@ -7,7 +7,7 @@ import type { LogStore, RecoveredLog } from "./log/log-store.js";
 import type { SnapshotStore } from "./log/snapshot-store.js";
 import type { Membership } from "./membership.js";
 import type { StateMachine } from "./state-machine.js";
-import type { ConfState, HardState, LogIndex } from "./types.js";
+import type { ConfState, HardState, LogIndex, SnapshotMeta } from "./types.js";
 
 export interface Stores {
   readonly log: LogStore;
@@ -20,6 +20,8 @@ export interface Restart {
   readonly hardState: HardState;
   /** The membership was adopted as of this entry; from there on the loop meets every change again. */
   readonly from: LogIndex;
+  /** What a member that is far behind may be offered; of a group that has just begun the entry it began with. `null` without a log. */
+  readonly offer: SnapshotMeta | null;
 }
 
 /**
@@ -38,7 +40,8 @@ export async function restart(
   const from = adoptMembership(stores, recovered, membership);
   // What is applied was committed, whether or not the log says so yet.
   const commit = Math.max(recovered.hardState.commit, stores.machine.durableIndex);
-  return { hardState: { ...recovered.hardState, commit }, from };
+  const offer = stores.snapshots.latest()?.meta ?? recovered.snapshot;
+  return { hardState: { ...recovered.hardState, commit }, from, offer };
 }
 
 /** A new group begins from a snapshot at index 1, so that every later member starts from the same base (engine rule 4). */

@@ -60,9 +60,9 @@ export class SnapshotKeeper {
     return this.#running;
   }
 
-  /** The membership changed with entry `index`: a newcomer needs a snapshot that knows it (engine rule 4). */
-  membershipChanged(index: LogIndex): void {
-    this.#wantedIndex = index;
+  /** Somebody needs a snapshot that covers entry `index`: after a change of membership a newcomer does (engine rule 4). */
+  want(index: LogIndex): void {
+    this.#wantedIndex = Math.max(this.#wantedIndex, index);
   }
 
   /** A snapshot came from a peer and is the newest. */

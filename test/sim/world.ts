@@ -20,6 +20,14 @@ export interface Counts {
   restores: number;
   publishes: number;
   deliveries: number;
+  /** Reads that were answered after a barrier. */
+  reads: number;
+  cuts: number;
+  adds: number;
+  removals: number;
+  wipes: number;
+  transfers: number;
+  refusals: number;
 }
 
 const drained = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -34,6 +42,13 @@ export class World {
     restores: 0,
     publishes: 0,
     deliveries: 0,
+    reads: 0,
+    cuts: 0,
+    adds: 0,
+    removals: 0,
+    wipes: 0,
+    transfers: 0,
+    refusals: 0,
   };
   /** Virtual milliseconds since the world began. */
   nowMs = 0;
