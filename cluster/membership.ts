@@ -48,10 +48,13 @@ export class Membership {
     this.#addedAt.clear();
   }
 
-  /** Entry `index` changed the votes to `votes`, and said `change` (`null`: nothing of the roster). */
+  /**
+   * Entry `index` changed the votes to `votes`, and said `change` (`null`: nothing of the roster). A roster that comes with the votes
+   * (those of a snapshot) counts: what was changed before it is in no entry that will be met again.
+   */
   changed(index: LogIndex, votes: ConfState, change: MembershipChange | null = null): void {
     assertInvariant(index > (this.#history.at(-1)?.index ?? 0), "membership changes go forward");
-    const roster = change === null ? this.roster : rosterAfter(this.roster, change);
+    const roster = change === null ? (votes.roster ?? this.roster) : rosterAfter(this.roster, change);
     if (change?.kind === "add-learner") this.#addedAt.set(change.id, index);
     const confState = roster === EMPTY_ROSTER ? votes : { ...votes, roster };
     this.#history.push({ index, confState });
