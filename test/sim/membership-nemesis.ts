@@ -79,9 +79,9 @@ export class MembershipNemesis {
 
   #doom(node: SimNode): void {
     if (!this.#mayDoom(node)) return;
-    const isVoter = this.#setting.history.voters.has(node.id);
-    const doomedVoters = [...this.#doomed].filter(({ id }) => this.#setting.history.voters.has(id)).length;
-    if (isVoter && this.#group.votersToBe - doomedVoters <= VOTERS_MIN) return;
+    const wantsVote = ({ arrival }: SimNode): boolean => arrival !== "joins as learner";
+    const doomedVoters = [...this.#doomed].filter(wantsVote).length;
+    if (wantsVote(node) && this.#group.votersToBe - doomedVoters <= VOTERS_MIN) return;
     this.#setting.world.tell("group", `node ${node.id} is to go`);
     this.#doomed.add(node);
   }
