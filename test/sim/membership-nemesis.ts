@@ -14,7 +14,7 @@ const VOTERS_MIN = 3;
 const VOTERS_MAX = 5;
 const LOOK_MS = 40;
 /** An answer that is not there by then is not waited for: who was asked may be gone. */
-const PATIENCE_MS = 11_000;
+const PATIENCE_MS = 2_000;
 
 export class MembershipNemesis {
   readonly #setting: Setting;
