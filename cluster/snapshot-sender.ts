@@ -63,9 +63,10 @@ export class SnapshotSender {
     this.#set(peer, { held: null, index, state: "offered", sinceMs: this.#options.monotonicMs() });
   }
 
-  /** The peer cannot be reached: an offer on its way to it is lost. */
+  /** The peer cannot be reached: an offer on its way to it is lost, and so may be its word that it has installed what it got. */
   unreachable(peer: NodeId): void {
-    if (this.#transfers.get(peer)?.state !== "offered") return;
+    const state = this.#transfers.get(peer)?.state;
+    if (state === undefined || state === "reading") return;
     this.#forget(peer);
     this.#options.onFailed(peer);
   }

@@ -276,6 +276,7 @@ export class Life {
         address: addressOf(id),
       }),
       admit: (peer) => setting.seams.admit(this.raft, peer),
+      sends: setting.seams.sends,
       met: (peer) => this.raft.meet(peer),
       refused: (by, code) => this.#turnedAway(by, code),
     };

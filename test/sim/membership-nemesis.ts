@@ -14,7 +14,7 @@ const VOTERS_MIN = 3;
 const VOTERS_MAX = 5;
 const LOOK_MS = 40;
 /** An answer that is not there by then is not waited for: who was asked may be gone. */
-const PATIENCE_MS = 11_000;
+const PATIENCE_MS = 2_000;
 
 export class MembershipNemesis {
   readonly #setting: Setting;
@@ -79,9 +79,9 @@ export class MembershipNemesis {
 
   #doom(node: SimNode): void {
     if (!this.#mayDoom(node)) return;
-    const isVoter = this.#setting.history.voters.has(node.id);
-    const doomedVoters = [...this.#doomed].filter(({ id }) => this.#setting.history.voters.has(id)).length;
-    if (isVoter && this.#group.votersToBe - doomedVoters <= VOTERS_MIN) return;
+    const wantsVote = ({ arrival }: SimNode): boolean => arrival !== "joins as learner";
+    const doomedVoters = [...this.#doomed].filter(wantsVote).length;
+    if (wantsVote(node) && this.#group.votersToBe - doomedVoters <= VOTERS_MIN) return;
     this.#setting.world.tell("group", `node ${node.id} is to go`);
     this.#doomed.add(node);
   }

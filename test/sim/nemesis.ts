@@ -37,6 +37,7 @@ export class Nemesis {
   /** No stroke comes after; everything that is down comes back. */
   end(): void {
     this.isOver = true;
+    this.#world.isCalm = true;
     this.#world.tell("world", "calm");
     this.#network.heal();
     for (const node of this.#nodes) {

@@ -4,6 +4,7 @@ import type { SnapshotStore } from "../../cluster/log/snapshot-store.js";
 import type { RaftNode } from "../../cluster/node.js";
 import type { StateMachine } from "../../cluster/state-machine.js";
 import type { PeerIdentity, RefusalCode } from "../../cluster/transport/handshake.js";
+import type { PeerFrame } from "../../cluster/transport/transport.js";
 import type { ConfState, NodeId } from "../../cluster/types.js";
 import type { Replica } from "../../src/replica/replica.js";
 import type { Applied } from "../../src/state-machine/effects.js";
@@ -30,6 +31,8 @@ export interface Seams {
   foundingOfJoiner(id: NodeId): ConfState | null;
   /** Whether a peer is let in. */
   admit(raft: RaftNode, peer: PeerIdentity): RefusalCode | null;
+  /** What a peer is sent. */
+  sends(frame: PeerFrame): PeerFrame;
   /** Before a read. */
   barrier(raft: RaftNode): Promise<void>;
 }
@@ -47,5 +50,6 @@ export const SOUND: Seams = {
   }),
   foundingOfJoiner: () => null,
   admit: (raft, peer) => raft.refusalOf(peer),
+  sends: (frame) => frame,
   barrier: (raft) => raft.barrier(),
 };

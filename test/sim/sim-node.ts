@@ -144,12 +144,12 @@ export class SimNode {
   #expelled(life: Life, code: string): void {
     const { world, history } = this.#options.setting;
     this.#tell(`stops for good: ${code}`);
-    const isTrue = code === "member_removed" ? history.removed.has(this.id) : this.generation > 0;
-    world.check(isTrue, () => `node ${this.id} stops by itself and says ${code}`);
     this.retired = code;
     world.after(
       this.#chance.between(0, 20),
       () => {
+        const isTrue = code === "member_removed" ? history.removed.has(this.id) : this.generation > 0;
+        world.check(isTrue, () => `node ${this.id} stops by itself and says ${code}`);
         if (this.life === life) this.#end(life);
       },
       life.scope,
@@ -179,7 +179,7 @@ export class SimNode {
     const scope = new Scope();
     const clock = new SimClock(world, scope, () => this.wallOffsetMs);
     const disk = new SimDisk(this.#images, () => {
-      const isSlow = chance.of(profile.diskSlowChance);
+      const isSlow = !world.isCalm && chance.of(profile.diskSlowChance);
       return clock.sleep(isSlow ? chance.between(20, 150) : chance.around(profile.diskMs));
     });
     this.#lastDisk = disk;

@@ -13,6 +13,7 @@ export interface Door {
   readonly identity: () => PeerIdentity;
   readonly admit: (peer: PeerIdentity) => RefusalCode | null;
   readonly met: (peer: PeerIdentity) => void;
+  readonly sends: (frame: PeerFrame) => PeerFrame;
   /** A peer turned this node away. */
   readonly refused: (by: NodeId, code: RefusalCode) => void;
 }
@@ -62,7 +63,7 @@ export class SimTransport implements Transport {
     if (acceptor === null || acceptor === undefined) {
       const { world, chance } = this.#network;
       if (chance.of(0.5)) world.after(0, () => this.#unreachable(to), this.scope);
-    } else this.#network.carry(this, acceptor, frame);
+    } else this.#network.carry(this, acceptor, this.#door.sends(frame));
   }
 
   onFrame(receiver: (from: NodeId, frame: PeerFrame) => void): void {

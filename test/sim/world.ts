@@ -52,6 +52,8 @@ export class World {
   };
   /** Virtual milliseconds since the world began. */
   nowMs = 0;
+  /** The hostile time is over. */
+  isCalm = false;
   /** The first rule that was seen broken. */
   violation: string | null = null;
   readonly #queue = new EventQueue();
