@@ -4,6 +4,14 @@ import type { ErrorCode } from "./errors.js";
 import { limits } from "./limits.js";
 import type { Clock } from "./runtime/clock.js";
 
+/** The node was told to stop before it served. */
+export class StoppedEarly extends Error {
+  constructor() {
+    super("told to stop before it served");
+    this.name = "StoppedEarly";
+  }
+}
+
 export class Lifecycle {
   /** Resolves when the node has to stop by itself. */
   readonly failed: Promise<Error>;
@@ -25,6 +33,11 @@ export class Lifecycle {
       this.phase = "stopping";
       resolveFailed(error);
     };
+  }
+
+  /** The node is told to stop: one that has not served yet ends its start, which may wait for others for ever. */
+  stopAsked(): void {
+    if (this.phase === "starting") this.fail(new StoppedEarly());
   }
 
   /** Another node leads, or none ("") does. */
