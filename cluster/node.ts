@@ -334,7 +334,8 @@ export class RaftNode {
   }
 
   #membershipChanged(index: LogIndex, change: MembershipChange | null): void {
-    if (change !== null) this.#changes.applied(index, change);
+    if (change === null) this.#options.onInstalled?.(index);
+    else this.#changes.applied(index, change);
     this.#dialPeers();
     if (
       this.#loop !== null &&

@@ -228,6 +228,10 @@ function createRaft(
       metrics.snapshots.inc();
       logger.info({ index }, "snapshot taken");
     },
+    onInstalled: (index) => {
+      metrics.snapshotsInstalled.inc();
+      logger.info({ index }, "a snapshot from a peer took the place of this node's state");
+    },
   });
 }
 
