@@ -46,14 +46,16 @@ export async function restart(
 
 /** A new group begins from a snapshot at index 1, so that every later member starts from the same base (engine rule 4). */
 async function bootstrap(
-  { log, machine }: Stores,
+  { log, machine, snapshots }: Stores,
   founding: ConfState | null,
   recovered: RecoveredLog,
 ): Promise<RecoveredLog> {
-  if (machine.durableIndex > 0) {
+  const founded = founding === null ? 0 : (snapshots.latest()?.meta.index ?? 0);
+  const held = Math.max(machine.durableIndex, founded);
+  if (held > 0) {
     throw new ClusterError(
       "log_corrupt",
-      `the state holds entry ${machine.durableIndex} but there is no log: the log directory was lost (restore a backup, or remove this node's data and let it rejoin)`,
+      `the state holds entry ${held} but there is no log: the log directory was lost (restore a backup, or remove this node's data and let it rejoin)`,
     );
   }
   if (founding === null) return recovered;
@@ -83,8 +85,10 @@ async function recoverMachine(
     machine.durableIndex === newest.meta.index,
     "a restored state stands elsewhere than its snapshot",
   );
-  if (newest.meta.index <= recovered.lastIndex) return recovered;
-  // A peer sent it, and the crash came before the log began anew behind it.
+  const isOfThisLog =
+    newest.meta.index <= recovered.lastIndex && log.term(newest.meta.index) === newest.meta.term;
+  if (isOfThisLog) return recovered;
+  // A peer sent it, and the crash came before the log began anew behind it. What the log says otherwise was never committed.
   const { index } = newest.meta;
   const { term, vote } = recovered.hardState;
   const isLater = newest.meta.term > term;

@@ -84,7 +84,7 @@ export class SnapshotReceiver {
       const { params } = await calls.call(from, SNAPSHOT_METHODS.open, {}, { timeoutMs });
       const listing = listingOf(params);
       if (listing.meta.index < this.#wanted(from)) {
-        throw new ClusterError("snapshot_corrupt", "a leader gives an older snapshot than it offered");
+        throw new ClusterError("call_failed", "the peer has only an older one");
       }
       await snapshots.create(listing.meta, (sink) => this.#fetchAll(from, listing, sink));
     }
