@@ -22,6 +22,8 @@ export class MembershipNemesis {
   readonly #chance: Chance;
   /** To be taken out. */
   readonly #doomed = new Set<SimNode>();
+  /** Asked for until they are. */
+  readonly #promoted = new Set<SimNode>();
   #isAsking = false;
 
   constructor(setting: Setting, group: Group) {
@@ -69,8 +71,8 @@ export class MembershipNemesis {
 
   #replace(old: SimNode): void {
     if (!this.#mayDoom(old)) return;
-    const isVoter = this.#setting.history.voters.has(old.id);
-    if (this.#add(isVoter ? "joins as voter" : "joins as learner") !== null) this.#doomed.add(old);
+    const arrival = old.arrival === "joins as learner" ? "joins as learner" : "joins as voter";
+    if (this.#add(arrival) !== null) this.#doomed.add(old);
   }
 
   #mayDoom(node: SimNode): boolean {
@@ -90,8 +92,7 @@ export class MembershipNemesis {
   #wipe(node: SimNode): void {
     const isLost = this.#group.members.some(({ generation }) => generation > 0);
     if (isLost || !this.#mayDoom(node) || node.retired !== null) return;
-    const isVoter = this.#setting.history.voters.has(node.id);
-    const hasPlace = !isVoter || this.#setting.history.voters.size > VOTERS_MIN;
+    const hasPlace = node.arrival === "joins as learner" || this.#setting.history.voters.size > VOTERS_MIN;
     if (!hasPlace && this.#add("joins as voter") === null) return;
     node.wipe();
     this.#doomed.add(node);
@@ -109,7 +110,7 @@ export class MembershipNemesis {
     const node = this.#group.nodes.find(({ id }) => id === learners[0]);
     if (node === undefined || node.arrival !== "joins as learner" || this.#doomed.has(node)) return;
     node.arrival = "joins as voter";
-    this.#ask((raft) => raft.changes.promote(node.id));
+    this.#promoted.add(node);
   }
 
   /** Somebody does not know that a node was taken out. */
@@ -121,6 +122,10 @@ export class MembershipNemesis {
   #look(): void {
     const { history, world } = this.#setting;
     for (const node of this.#doomed) if (history.removed.has(node.id)) this.#doomed.delete(node);
+    for (const node of this.#promoted) {
+      if (!history.learners.has(node.id)) this.#promoted.delete(node);
+      else if (this.#chance.of(0.3)) this.#ask((raft) => raft.changes.promote(node.id));
+    }
     const next = [...this.#doomed].find(({ id }) => this.#mayGo(id));
     if (next !== undefined && !this.#isAsking) this.#remove(next.id);
     world.after(LOOK_MS, () => this.#look());
