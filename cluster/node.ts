@@ -142,10 +142,7 @@ export class RaftNode {
     this.#running = this.#loop.run().catch((error: unknown) => this.#fail(error));
   }
 
-  /**
-   * Sends a batch on its way into the log; it comes back through `StateMachine.apply`, or is lost and has to be proposed again.
-   * False: there is nobody to take it now.
-   */
+  /** Sends a batch on its way into the log: see `Proposals.propose`. It comes back through `StateMachine.apply`, or is lost. */
   propose(payload: Uint8Array): boolean {
     return !this.#isStopping && this.#proposals.propose(payload);
   }
@@ -197,11 +194,12 @@ export class RaftNode {
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#stopTicks();
+    const received = this.#receiver.stop();
     this.#calls.stop();
     this.#sender.stop();
     this.#loop?.stop();
     await this.#options.transport.stop();
-    await this.#receiver.stop();
+    await received;
     await this.#running;
     await this.#keeper?.stop();
   }
@@ -336,7 +334,8 @@ export class RaftNode {
   }
 
   #membershipChanged(index: LogIndex, change: MembershipChange | null): void {
-    if (change !== null) this.#changes.applied(index, change);
+    if (change === null) this.#options.onInstalled?.(index);
+    else this.#changes.applied(index, change);
     this.#dialPeers();
     if (
       this.#loop !== null &&

@@ -9,7 +9,7 @@ import { fieldsOf, isCount, parseMeta } from "./log/snapshot-meta.js";
 import type { SnapshotFile, SnapshotSink, SnapshotStore } from "./log/snapshot-store.js";
 import { SNAPSHOT_METHODS, SNAPSHOT_PIECE_BYTES } from "./snapshot-sender.js";
 import type { CallParams } from "./transport/transport.js";
-import type { NodeId, PeerMessage, SnapshotMeta } from "./types.js";
+import type { LogIndex, NodeId, PeerMessage, SnapshotMeta } from "./types.js";
 
 export interface SnapshotReceiverOptions {
   readonly calls: Calls;
@@ -75,28 +75,34 @@ export class SnapshotReceiver {
 
   async #receive(offer: PeerMessage): Promise<void> {
     const { calls, snapshots, idle, onReady } = this.#options;
-    const wanted = offer.snapshot?.index ?? 0;
+    const { from } = offer;
+    const timeoutMs = PIECE_TIMEOUT_MS;
     // One that is being installed may turn out to be enough.
     await idle();
-    if ((snapshots.latest()?.meta.index ?? 0) < wanted) {
-      const { params } = await calls.call(
-        offer.from,
-        SNAPSHOT_METHODS.open,
-        {},
-        { timeoutMs: PIECE_TIMEOUT_MS },
-      );
+    // The same leader may offer a newer one meanwhile: only that is good enough for it then.
+    while (this.#newest() < this.#wanted(from)) {
+      const { params } = await calls.call(from, SNAPSHOT_METHODS.open, {}, { timeoutMs });
       const listing = listingOf(params);
-      if (listing.meta.index < wanted)
+      if (listing.meta.index < this.#wanted(from)) {
         throw new ClusterError("call_failed", "the peer has only an older one");
-      await snapshots.create(listing.meta, (sink) => this.#fetchAll(offer.from, listing, sink));
+      }
+      await snapshots.create(listing.meta, (sink) => this.#fetchAll(from, listing, sink));
     }
-    const isComplete = true;
     await calls
-      .call(offer.from, SNAPSHOT_METHODS.close, { isComplete }, { timeoutMs: PIECE_TIMEOUT_MS })
+      .call(from, SNAPSHOT_METHODS.close, { isComplete: true }, { timeoutMs })
       .catch(() => undefined);
     const newest = snapshots.latest();
     // What was put in place may be newer than what was offered: it is of the same history.
     if (newest !== null && !this.#isStopping) onReady({ ...(this.#offer ?? offer), snapshot: newest.meta });
+  }
+
+  #newest(): LogIndex {
+    return this.#options.snapshots.latest()?.meta.index ?? 0;
+  }
+
+  /** What that leader offered last; nothing when another one has offered since. */
+  #wanted(from: NodeId): LogIndex {
+    return this.#offer?.from === from ? (this.#offer.snapshot?.index ?? 0) : 0;
   }
 
   #failed(offer: PeerMessage, error: unknown): void {

@@ -32,7 +32,7 @@ export interface SnapshotSenderOptions {
 const OFFER_MS = 1_000;
 const IDLE_MS = 3_000;
 /** From the last piece until the peer has installed it and says so. */
-const INSTALL_MS = 120_000;
+const INSTALL_MS = 60_000;
 
 interface Transfer {
   held: HeldSnapshot | null;

@@ -120,7 +120,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   try {
     await replica.open();
     await disk.start(systemClock);
-    await startRaft(raft, peers);
+    await unlessFailed(lifecycle, startRaft(raft, peers));
     await untilServing(parts, raft, submitter, replica);
     await housekeeping.start();
   } catch (error) {
@@ -228,6 +228,10 @@ function createRaft(
       metrics.snapshots.inc();
       logger.info({ index }, "snapshot taken");
     },
+    onInstalled: (index) => {
+      metrics.snapshotsInstalled.inc();
+      logger.info({ index }, "a snapshot from a peer took the place of this node's state");
+    },
   });
 }
 
@@ -259,9 +263,6 @@ async function untilServing(
   submitter: Submitter,
   replica: Replica,
 ): Promise<void> {
-  const failure = lifecycle.failed.then((error) => {
-    throw error;
-  });
   const cancelNotices = systemClock.every(START_NOTICE_MS, () => {
     const { leaderId, roster } = raft.status();
     const facts = {
@@ -283,11 +284,19 @@ async function untilServing(
     await caughtUp(raft, lifecycle);
   };
   try {
-    await Promise.race([serving(), failure]);
+    await unlessFailed(lifecycle, serving());
   } finally {
     cancelNotices();
   }
   if (lifecycle.phase === "starting") lifecycle.phase = "serving";
+}
+
+/** What `work` gives; rejects as soon as the node has to stop, or is told to. */
+function unlessFailed<Result>({ failed }: Lifecycle, work: Promise<Result>): Promise<Result> {
+  const failure = failed.then((error) => {
+    throw error;
+  });
+  return Promise.race([work, failure]);
 }
 
 function submitGenesis(submitter: Submitter): Promise<void> {

@@ -56,7 +56,6 @@ export function createPeerSide(
     };
   }
   const secret = config.clusterSecretFile === null ? null : readClusterSecret(config.clusterSecretFile);
-  if (secret !== null && secret.warning !== null) logger.warn({}, secret.warning);
   const transport = new TcpTransport({
     id: config.nodeId,
     host: settings.host,

@@ -15,7 +15,7 @@ import type {
   SnapshotSource,
   SnapshotStore,
 } from "./snapshot-store.js";
-import { checksumOf, SnapshotWriter } from "./snapshot-writer.js";
+import { checksumOf, SnapshotWriter, tryLink } from "./snapshot-writer.js";
 
 export interface FileSnapshotStoreOptions {
   /** The snapshots' own directory; created when it is not there. */
@@ -201,6 +201,18 @@ class FileSnapshot implements SnapshotSource {
     const got = await this.#with(known, (file) => readFully(file, bytes, offset));
     if (got < bytes.byteLength) throw this.#corrupt(name, `it ends at ${offset + got}`);
     return bytes;
+  }
+
+  async linkTo(name: string, path: string): Promise<boolean> {
+    const known = this.files.find((file) => file.name === name);
+    assertInvariant(known !== undefined, `the snapshot has no file ${name}`);
+    // A file that has grown since is longer than what the snapshot has of it.
+    if ((await this.#with(known, (file) => file.size())) !== known.bytes) return false;
+    try {
+      return await tryLink(this.#disk, join(this.directory, name), path);
+    } catch (error) {
+      throw toDiskError(error, `linking ${join(this.directory, name)}`);
+    }
   }
 
   async verify(): Promise<void> {

@@ -42,6 +42,10 @@ export class MemorySnapshot implements SnapshotSource {
     return bytes;
   }
 
+  async linkTo(): Promise<boolean> {
+    return false;
+  }
+
   async verify(): Promise<void> {
     for (const { name, bytes, crc } of this.files) {
       const contents = this.contents.get(name);

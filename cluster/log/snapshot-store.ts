@@ -31,6 +31,8 @@ export interface SnapshotSource {
   read(name: string, offset: number, length: number): Promise<Uint8Array>;
   /** Reads every file and compares checksums. Throws `snapshot_corrupt`. */
   verify(): Promise<void>;
+  /** Gives file `name` a second name, sharing its blocks; false where the disk cannot. Nobody may change its bytes after. */
+  linkTo(name: string, path: string): Promise<boolean>;
 }
 
 /** The newest snapshot of some moment, which stays readable until it is let go of, whatever comes after it. */

@@ -11,6 +11,17 @@ import type { SnapshotFile, SnapshotSink } from "./snapshot-store.js";
 
 export const CHUNK_BYTES = 1024 * 1024;
 
+/** Gives a file a second name; false where the disk cannot. */
+export async function tryLink(disk: Disk, from: string, to: string): Promise<boolean> {
+  try {
+    await disk.link(from, to);
+    return true;
+  } catch (error) {
+    if (CANNOT_LINK.has(systemCode(error))) return false;
+    throw error;
+  }
+}
+
 /** What a disk says that cannot give a file a second name. */
 const CANNOT_LINK = new Set(["EXDEV", "EPERM", "ENOTSUP", "EOPNOTSUPP", "EMLINK", "ENOSYS"]);
 
@@ -80,7 +91,7 @@ export class SnapshotWriter implements SnapshotSink {
         !this.#linked.has(name) && !this.#growing.has(name),
         `file ${name} is in the snapshot twice`,
       );
-      if (await this.#tryLink(sourcePath, path)) {
+      if (await tryLink(this.#disk, sourcePath, path)) {
         this.#linked.set(name, { name, bytes, crc: await this.#checksumOfLink(name, path, bytes) });
       } else {
         await this.#copy(name, path, sourcePath, bytes);
@@ -123,16 +134,6 @@ export class SnapshotWriter implements SnapshotSink {
     const growing = { file: await this.#disk.open(path, "create"), bytes: 0, crc: 0 };
     this.#growing.set(name, growing);
     return growing;
-  }
-
-  async #tryLink(from: string, to: string): Promise<boolean> {
-    try {
-      await this.#disk.link(from, to);
-      return true;
-    } catch (error) {
-      if (CANNOT_LINK.has(systemCode(error))) return false;
-      throw error;
-    }
   }
 
   async #copy(name: string, path: string, sourcePath: string, bytes: number): Promise<void> {

@@ -212,7 +212,8 @@ export class PeerLink {
     this.#awaitsDrain = false;
     if (this.#isClosed) this.#onClosed?.();
     else {
-      if (wasUp) onWarning({ peer, lane, err: reason }, "the link to a peer is lost and dialled anew");
+      if (wasUp)
+        onWarning({ peer, lane, reason: reason.message }, "the link to a peer is lost and dialled anew");
       else this.#tellFailure(reason);
       this.#lost(wasUp);
     }
@@ -231,7 +232,10 @@ export class PeerLink {
   #tellFailure(reason: Error): void {
     const { peer, address, lane, onWarning } = this.#options;
     if (lane !== "control" || this.#isRefused || this.#failures !== FAILURES_TOLD) return;
-    onWarning({ peer, address, err: reason }, "a peer cannot be reached: it is dialled again and again");
+    onWarning(
+      { peer, address, reason: reason.message },
+      "a peer cannot be reached: it is dialled again and again",
+    );
   }
 
   /** Counted from the beginning of the attempt that failed, so that a slow failure is not waited for twice. */

@@ -230,7 +230,7 @@ class AcceptedConnection {
 
   #gone(reason: Error): void {
     if (isMalformedFrame(reason)) {
-      const facts = { remote: this.#remote, peer: this.#peer, err: reason };
+      const facts = { remote: this.#remote, peer: this.#peer, reason: reason.message };
       this.#options.onWarning(facts, "what came in at the peer port is no frame");
     }
     this.#events.onClose();

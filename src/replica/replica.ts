@@ -113,7 +113,11 @@ export class Replica implements StateMachine {
     return this.#inTurn(async () => {
       const { stateStore, messageStore } = this.#options;
       const files = source.files.filter((file) => file.name !== STATE_FILE);
-      await messageStore.replace(files, (name, offset, length) => source.read(name, offset, length));
+      await messageStore.replace(
+        files,
+        (name, offset, length) => source.read(name, offset, length),
+        (name, path) => source.linkTo(name, path),
+      );
       await stateStore.replace(readStateFile(source));
       this.#load();
       if (this.#durableIndex !== source.meta.index) {

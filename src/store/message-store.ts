@@ -103,12 +103,13 @@ export interface MessageStore {
   hold(): () => void;
 
   /**
-   * Throws everything away and takes the files of a snapshot instead (as `files` gave them); `read` gives their bytes. `open` is
-   * called after, with the snapshot's mark.
+   * Throws everything away and takes the files of a snapshot instead (as `files` gave them); `read` gives their bytes, `link` a file
+   * itself where the disk can (false: it cannot). `open` is called after, with the snapshot's mark.
    */
   replace(
     files: readonly { readonly name: string; readonly bytes: number }[],
     read: (name: string, offset: number, length: number) => Promise<Uint8Array>,
+    link?: (name: string, path: string) => Promise<boolean>,
   ): Promise<void>;
 
   close(): Promise<void>;

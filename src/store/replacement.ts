@@ -26,19 +26,28 @@ const OUTGOING = "messages.outgoing";
 const COMPLETE = "complete";
 const READ_BYTES = 1024 * 1024;
 
+/** Where the files come from. */
+export interface ReplacementSource {
+  read(name: string, offset: number, length: number): Promise<Uint8Array>;
+  /** Puts the durable file itself there; false: it has to be read. */
+  link(name: string, path: string): Promise<boolean>;
+}
+
 /** Writes the files aside, durably. Throws `FatalError` `store_corrupt` for a file that is not one of the store's. */
 export async function stageReplacement(
   disk: Disk,
   parent: string,
   files: readonly { readonly name: string; readonly bytes: number }[],
-  read: (name: string, offset: number, length: number) => Promise<Uint8Array>,
+  source: ReplacementSource,
 ): Promise<void> {
   const incoming = `${parent}/${INCOMING}`;
   await disk.removeTree(incoming);
   await disk.makeDirectory(incoming);
   for (const { name, bytes } of files) {
     if (parseStoreFileName(name) === null) throw corrupt(name, "this is not a file of the message store");
-    await writeFile(disk, `${incoming}/${name}`, bytes, (offset, length) => read(name, offset, length));
+    const path = `${incoming}/${name}`;
+    if (await source.link(name, path)) continue;
+    await writeFile(disk, path, bytes, (offset, length) => source.read(name, offset, length));
   }
   await disk.syncDirectory(incoming);
   await writeFile(disk, `${incoming}/${COMPLETE}`, 0, async () => new Uint8Array(0));

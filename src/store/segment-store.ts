@@ -196,9 +196,10 @@ export class SegmentStore implements MessageStore {
   async replace(
     files: readonly { readonly name: string; readonly bytes: number }[],
     read: (name: string, offset: number, length: number) => Promise<Uint8Array>,
+    link: (name: string, path: string) => Promise<boolean> = async () => false,
   ): Promise<void> {
     try {
-      await stageReplacement(this.#options.disk, this.#options.dir, files, read);
+      await stageReplacement(this.#options.disk, this.#options.dir, files, { read, link });
     } catch (error) {
       throw diskError(error, "taking over a snapshot");
     }

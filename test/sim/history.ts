@@ -1,8 +1,9 @@
 /**
  * The committed history, as the nodes apply it: every index holds one entry, the same on every node and in every life. A machine
- * beside them, which never crashes, applies it once.
+ * beside them, which never crashes, applies it once; the membership follows from it too.
  */
 import type { CommittedEntry } from "../../cluster/state-machine.js";
+import type { MembershipChange, NodeId } from "../../cluster/types.js";
 import { decodeEnvelope } from "../../src/commands/codec.js";
 import { Machine } from "../../src/state-machine/machine.js";
 import type { World } from "./world.js";
@@ -12,23 +13,47 @@ const FIRST_INDEX = 2;
 
 export class History {
   readonly machine = new Machine();
+  readonly voters: Set<NodeId>;
+  readonly learners = new Set<NodeId>();
+  /** Who was removed, by which entry. */
+  readonly removed = new Map<NodeId, number>();
   readonly #world: World;
   readonly #entries: CommittedEntry[] = [];
+  readonly #changes = new Map<number, string>();
 
-  constructor(world: World) {
+  constructor(world: World, voters: readonly NodeId[]) {
     this.#world = world;
+    this.voters = new Set(voters);
   }
 
   get lastIndex(): number {
     return FIRST_INDEX - 1 + this.#entries.length;
   }
 
-  /** A node is about to apply this. */
-  applied(nodeId: string, entry: CommittedEntry): void {
+  isMember(id: NodeId): boolean {
+    return this.voters.has(id) || this.learners.has(id);
+  }
+
+  /** A node begins to apply a batch. One that was removed by an entry that it has applied applies no more. */
+  begins(nodeId: string, index: number): void {
+    const removedAt = this.removed.get(nodeId);
+    const belongs = removedAt === undefined || index <= removedAt;
+    this.#world.check(
+      belongs,
+      () => `node ${nodeId}, removed by entry ${removedAt}, goes on with entry ${index}`,
+    );
+  }
+
+  /** A node is about to apply this; `change` is what it says if it is a change of membership. */
+  applied(nodeId: string, entry: CommittedEntry, change: MembershipChange | null): void {
     const { index, term, data } = entry;
     const known = this.#entries[index - FIRST_INDEX];
+    const said = change === null ? "" : JSON.stringify(change);
     if (known !== undefined) {
-      const isSame = known.term === term && Buffer.compare(known.data, data) === 0;
+      const isSame =
+        known.term === term &&
+        Buffer.compare(known.data, data) === 0 &&
+        (this.#changes.get(index) ?? "") === said;
       this.#world.check(
         isSame,
         () => `node ${nodeId} applies another entry ${index} than was applied before`,
@@ -40,7 +65,24 @@ export class History {
       return;
     }
     this.#entries.push({ index, term, data: data.slice() });
+    if (change !== null) this.#changed(index, change, said);
     if (data.byteLength === 0) this.machine.skip(index);
     else this.machine.apply(decodeEnvelope(data.slice()), index);
+  }
+
+  #changed(index: number, { kind, id }: MembershipChange, said: string): void {
+    this.#changes.set(index, said);
+    this.#world.tell("group", `entry ${index}: ${said}`);
+    if (kind === "add-learner") {
+      this.#world.check(!this.removed.has(id), () => `node ${id} was removed, and is added again`);
+      this.learners.add(id);
+    } else if (kind === "promote") {
+      this.learners.delete(id);
+      this.voters.add(id);
+    } else if (kind === "remove") {
+      this.learners.delete(id);
+      this.voters.delete(id);
+      this.removed.set(id, index);
+    }
   }
 }

@@ -6,9 +6,10 @@
 import { ClusterError } from "../../cluster/errors.js";
 import type { LogStore } from "../../cluster/log/log-store.js";
 import { RaftNode } from "../../cluster/node.js";
+import type { Origin } from "../../cluster/node-options.js";
 import type { CrashPoint } from "../../cluster/ready-loop.js";
 import type { StateMachine } from "../../cluster/state-machine.js";
-import { EMPTY_CONF_STATE } from "../../cluster/types.js";
+import type { RefusalCode } from "../../cluster/transport/handshake.js";
 import type { Command } from "../../src/commands/command.js";
 import { type Done, Submitter } from "../../src/commands/submit.js";
 import { EventIds } from "../../src/replica/event-id.js";
@@ -22,11 +23,12 @@ import type { Scope } from "./event-queue.js";
 import type { History } from "./history.js";
 import type { Ledger } from "./ledger.js";
 import type { Profile } from "./profile.js";
+import { addressOf, changeAt } from "./roster.js";
 import type { Proposals, Seams } from "./seams.js";
 import type { SimClock } from "./sim-clock.js";
 import type { SimDisk } from "./sim-disk.js";
 import type { SimNetwork } from "./sim-network.js";
-import { SimSnapshotStore } from "./sim-stores.js";
+import type { Door } from "./sim-transport.js";
 import { Crashed, type World } from "./world.js";
 
 const GROUP = 0;
@@ -52,13 +54,26 @@ export interface Host {
   readonly scope: Scope;
   readonly clock: SimClock;
   readonly disk: SimDisk;
-  readonly tag: (length: number) => string;
+  /** Of its disk. */
+  readonly tag: string;
+  readonly streamTag: () => string;
   readonly random: () => number;
   /** Kept durably by the node: above that of every earlier life. */
   readonly incarnation: number;
+  /** Listens before it starts, as where the system chooses the port. */
+  readonly listensFirst: boolean;
+  /** Joins, if that is what the node was told. */
+  readonly origin: () => Promise<Origin>;
+  /** As it was told when it joined; "" before. */
+  readonly clusterId: () => string;
   /** May end the life. */
   readonly onCrashPoint: (point: CrashPoint) => void;
+  /** It does not belong, or not any more: its life is about to end. */
+  readonly onExpelled: (code: string) => void;
 }
+
+/** A node that is told one of these stops, and says so. */
+const EXPELLING: ReadonlySet<string> = new Set(["member_removed", "member_wiped"]);
 
 export class Life {
   readonly scope: Scope;
@@ -128,10 +143,11 @@ export class Life {
 
   /** Resolves when it serves; rejects as the production code does. */
   async start(): Promise<void> {
+    const { listensFirst, origin } = this.#host;
     await this.replica.open();
-    await this.raft.listen();
-    const founding = { ...EMPTY_CONF_STATE, voters: [...this.#host.setting.profile.voters] };
-    await this.raft.start({ peer: this.#host.id, founding, contacts: new Map() });
+    if (listensFirst) await this.raft.listen();
+    await this.raft.start(await origin());
+    if (!listensFirst) await this.raft.listen();
     await this.#untilServing();
     await this.#housekeeping.start();
     this.isServing = true;
@@ -143,9 +159,15 @@ export class Life {
     });
   }
 
-  /** As a SIGTERM does it: what waits for commit is answered first, then everything is closed in order. */
+  /** See `RaftNode.barrier`. */
+  barrier(): Promise<void> {
+    return this.#host.setting.seams.barrier(this.raft);
+  }
+
+  /** As a SIGTERM does it: another one leads first, what waits for commit is answered first, then everything is closed in order. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    await this.raft.handOver();
     for (let waits = 0; waits < 50 && this.commandsWaiting > 0; waits += 1) await this.clock.sleep(POLL_MS);
     this.#brokers.flushNow();
     this.isServing = false;
@@ -159,6 +181,10 @@ export class Life {
 
   #fail(error: Error): void {
     if (!this.scope.alive || error instanceof Crashed) return;
+    if (error instanceof ClusterError && EXPELLING.has(error.code)) {
+      this.#host.onExpelled(error.code);
+      return;
+    }
     this.#host.setting.world.fail(`node ${this.#host.id} stopped by itself: ${error.message}`);
   }
 
@@ -194,18 +220,21 @@ export class Life {
   }
 
   #createRaft(log: LogStore, machine: StateMachine): RaftNode {
-    const { id, setting, scope, disk, random, onCrashPoint } = this.#host;
-    const { world, profile, history, network } = setting;
+    const { id, tag, setting, scope, disk, random, onCrashPoint } = this.#host;
+    const { world, profile, history, network, seams } = setting;
     return new RaftNode({
       id,
-      tag: `tag of ${id}`,
+      tag,
       log,
-      snapshots: new SimSnapshotStore(disk),
-      machine: recorded(machine, (entry) => {
+      snapshots: seams.snapshots(disk),
+      machine: recorded(machine, (entries) => {
         if (!scope.alive) throw new Crashed();
-        history.applied(id, entry);
+        history.begins(id, entries[0]?.index ?? 0);
+        for (const entry of entries) {
+          history.applied(id, entry, entry.data.byteLength > 0 ? null : changeAt(log, entry.index));
+        }
       }),
-      transport: network.join(id, scope),
+      transport: network.join(id, scope, this.#door()),
       group: GROUP,
       ticker: this.clock,
       random,
@@ -234,6 +263,31 @@ export class Life {
       },
       crashPoint: onCrashPoint,
     });
+  }
+
+  /** As src/core.ts joins the transport to the membership. */
+  #door(): Door {
+    const { id, tag, clusterId, setting } = this.#host;
+    return {
+      identity: () => ({
+        id,
+        tag,
+        clusterId: this.raft.status().roster.clusterId || clusterId(),
+        address: addressOf(id),
+      }),
+      admit: (peer) => setting.seams.admit(this.raft, peer),
+      sends: setting.seams.sends,
+      met: (peer) => this.raft.meet(peer),
+      refused: (by, code) => this.#turnedAway(by, code),
+    };
+  }
+
+  #turnedAway(by: string, code: RefusalCode): void {
+    const { id, setting } = this.#host;
+    setting.world.tell(`n${id}`, `is refused by ${by}: ${code}`);
+    setting.world.counts.refusals += 1;
+    if (code === "member_removed" || code === "member_wiped") this.raft.expelled(code, `${by} says so`);
+    else if (code !== "member_unknown") setting.world.fail(`node ${id} is refused by ${by}: ${code}`);
   }
 
   #createSubmitter(): Submitter {
@@ -290,7 +344,7 @@ export class Life {
   }
 
   #genesis(): Promise<void> {
-    const command = { kind: "genesis", streamTag: this.#host.tag(4) } as const;
+    const command = { kind: "genesis", streamTag: this.#host.streamTag() } as const;
     return new Promise((resolve) => this.#submitter.submit(command, () => resolve()));
   }
 }
@@ -298,14 +352,14 @@ export class Life {
 /** The machine, with everything that is applied told to the history first. */
 function recorded(
   machine: StateMachine,
-  tell: (entry: Parameters<StateMachine["apply"]>[0][number]) => void,
+  tell: (entries: Parameters<StateMachine["apply"]>[0]) => void,
 ): StateMachine {
   return {
     get durableIndex() {
       return machine.durableIndex;
     },
     apply(entries) {
-      for (const entry of entries) tell(entry);
+      tell(entries);
       machine.apply(entries);
     },
     pin: () => machine.pin(),

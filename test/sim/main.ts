@@ -1,12 +1,15 @@
 /**
- * The simulator's command line: `npm run sim -- --seeds N [--first S] [--nodes 1|3]`, and `--seed S --trace` for the story of one.
+ * The simulator's command line: `npm run sim -- --seeds N [--first S] [--nodes 1|3|5]`, and `--seed S --trace` for the story of one.
  * Ends with 1 when a rule was broken.
  */
 import { parseArgs } from "node:util";
+import type { Size } from "./profile.js";
 import { run } from "./simulation.js";
 
-const HELP = `npm run sim -- [--seeds N] [--first S] [--nodes 1|3]
-npm run sim -- --seed S [--nodes 1|3] [--trace]
+const SIZES: readonly Size[] = [1, 3, 5];
+
+const HELP = `npm run sim -- [--seeds N] [--first S] [--nodes 1|3|5]
+npm run sim -- --seed S [--nodes 1|3|5] [--trace]
 `;
 
 function write(text: string): void {
@@ -21,7 +24,7 @@ function numberOf(text: string, flag: string): number {
 
 interface Request {
   readonly seeds: readonly number[];
-  readonly sizes: readonly (1 | 3)[];
+  readonly sizes: readonly Size[];
   readonly trace: boolean;
 }
 
@@ -38,10 +41,11 @@ function requestOf(): Request | null {
   });
   const { seed, nodes } = values;
   if (values.help) return null;
-  if (nodes !== undefined && nodes !== "1" && nodes !== "3") throw new Error("--nodes takes 1 or 3");
+  const size = SIZES.find((known) => String(known) === nodes);
+  if (nodes !== undefined && size === undefined) throw new Error("--nodes takes 1, 3 or 5");
   const first = numberOf(seed ?? values.first, seed === undefined ? "first" : "seed");
   const count = seed === undefined ? numberOf(values.seeds, "seeds") : 1;
-  const sizes: readonly (1 | 3)[] = nodes === undefined ? [1, 3] : [nodes === "1" ? 1 : 3];
+  const sizes = size === undefined ? SIZES : [size];
   return { seeds: Array.from({ length: count }, (_, i) => first + i), sizes, trace: values.trace };
 }
 

@@ -1,5 +1,8 @@
 /** What goes wrong, and when: crashes at any moment and at the named points, clean stops, wrong clocks, losses, bad networks, pauses. */
 import type { Chance } from "./chance.js";
+import type { Group } from "./group.js";
+import type { Setting } from "./life.js";
+import { MembershipNemesis } from "./membership-nemesis.js";
 import type { Profile } from "./profile.js";
 import type { SimNetwork } from "./sim-network.js";
 import type { Loss, SimNode } from "./sim-node.js";
@@ -11,22 +14,30 @@ export class Nemesis {
   isOver = false;
   readonly #world: World;
   readonly #profile: Profile;
-  readonly #nodes: readonly SimNode[];
+  readonly membership: MembershipNemesis;
+  readonly #group: Group;
   readonly #network: SimNetwork;
   readonly #chance: Chance;
 
-  constructor(world: World, profile: Profile, nodes: readonly SimNode[], network: SimNetwork) {
+  constructor(setting: Setting, group: Group) {
+    const { world, profile, network } = setting;
     this.#world = world;
     this.#profile = profile;
-    this.#nodes = nodes;
+    this.#group = group;
     this.#network = network;
     this.#chance = world.chance.stream("nemesis");
+    this.membership = new MembershipNemesis(setting, group);
     this.#next();
+  }
+
+  get #nodes(): readonly SimNode[] {
+    return this.#group.standing;
   }
 
   /** No stroke comes after; everything that is down comes back. */
   end(): void {
     this.isOver = true;
+    this.#world.isCalm = true;
     this.#world.tell("world", "calm");
     this.#network.heal();
     for (const node of this.#nodes) {
@@ -53,7 +64,8 @@ export class Nemesis {
   #next(): void {
     this.#world.after(this.#chance.around(this.#profile.strokeMs), () => {
       if (this.isOver) return;
-      if (this.#nodes.length === 1) this.#strikeOne();
+      if (this.#profile.voters.length === 1) this.#strikeOne();
+      else if (this.#chance.of(this.#profile.membershipChance)) this.membership.strike();
       else this.#strikeMany();
       this.#next();
     });
@@ -104,6 +116,7 @@ export class Nemesis {
     const other = this.#chance.pick(this.#nodes.filter((each) => each !== node));
     const how = this.#chance.pick(["one way", "both ways", "off"]);
     this.#world.tell("net", `cuts ${how}: ${node.id} ${other.id}`);
+    this.#world.counts.cuts += 1;
     for (const peer of how === "off" ? this.#nodes : [other]) {
       this.#network.cut(node.id, peer.id);
       if (how !== "one way") this.#network.cut(peer.id, node.id);

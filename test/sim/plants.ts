@@ -11,17 +11,11 @@ import type { Replica } from "../../src/replica/replica.js";
 import type { TopicRef } from "../../src/state-machine/effects.js";
 import type { ReadPage, ReadQuery, StoreMark } from "../../src/store/message-store.js";
 import type { StateChange } from "../../src/store/state-store.js";
-import { type Proposals, type Seams, SOUND } from "./seams.js";
+import { PartialView, type Plant, planted } from "./plant.js";
+import { PLANTS_OF_MANY } from "./plants-of-many.js";
+import type { Proposals } from "./seams.js";
 import type { SimDisk } from "./sim-disk.js";
 import { SimLog, SimMessageStore, SimStateStore } from "./sim-stores.js";
-
-export interface Plant {
-  readonly name: string;
-  readonly nodes: 1 | 3;
-  readonly seams: Seams;
-  /** What the outside sees of it. */
-  readonly shows: RegExp;
-}
 
 /** Says that an append is durable at once; it is so only after the sync. */
 class LyingLog extends MemoryLog {
@@ -172,19 +166,6 @@ class PartialLoad extends SimStateStore {
   }
 }
 
-/** Leaves records of one kind out of what a snapshot takes. */
-class PartialView extends SimStateStore {
-  override view(): ReturnType<SimStateStore["view"]> {
-    const { entries, release } = super.view();
-    return {
-      async *entries() {
-        for await (const chunk of entries()) yield chunk.filter(({ key }) => !key.startsWith("r/"));
-      },
-      release,
-    };
-  }
-}
-
 /** Every tenth batch is given to Raft again under the next sequence, as if the first had been lost. */
 function resubmitting(): Proposals {
   let sent = 0;
@@ -213,10 +194,6 @@ function resubmitting(): Proposals {
       return sequence === undefined ? null : { ...applied, sequence };
     },
   };
-}
-
-function planted(name: string, nodes: 1 | 3, seams: Partial<Seams>, shows: RegExp): Plant {
-  return { name, nodes, seams: { ...SOUND, ...seams }, shows };
 }
 
 export const PLANTS: readonly Plant[] = [
@@ -277,7 +254,7 @@ export const PLANTS: readonly Plant[] = [
   planted(
     "snapshots leave retained messages out",
     1,
-    { stateStore: (disk) => new PartialView(disk) },
+    { stateStore: (disk) => new PartialView(disk, "r/") },
     /another state/,
   ),
   planted(
@@ -293,4 +270,5 @@ export const PLANTS: readonly Plant[] = [
     { log: (disk) => new LyingLog(disk) },
     /out of range|the log lost its end|another entry/,
   ),
+  ...PLANTS_OF_MANY,
 ];

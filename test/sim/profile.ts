@@ -31,6 +31,10 @@ export interface Profile {
   readonly fanout: FanoutLimits;
   /** Whether peers' messages go through their codec. */
   readonly encodeFrames: boolean;
+  /** Whether nodes listen to peers before they have looked at their logs. */
+  readonly listensFirst: boolean;
+  /** Of the nemesis's strokes, how many are at the membership. */
+  readonly membershipChance: number;
 }
 
 const PLENTY = 1 << 30;
@@ -46,10 +50,13 @@ function fanoutOf(chance: Chance): FanoutLimits {
   };
 }
 
-export function profileOf(chance: Chance, nodes: 1 | 3): Profile {
+/** Voters that a group begins with. */
+export type Size = 1 | 3 | 5;
+
+export function profileOf(chance: Chance, nodes: Size): Profile {
   const alone = nodes === 1;
   return {
-    voters: alone ? ["1"] : ["1", "2", "3"],
+    voters: Array.from({ length: nodes }, (_, i) => String(i + 1)),
     hostileMs: chance.between(1_500, 3_500),
     strokeMs: alone ? chance.pick([60, 150, 400]) : chance.pick([40, 100, 200]),
     diskMs: chance.pick([0.2, 1, 4]),
@@ -73,5 +80,7 @@ export function profileOf(chance: Chance, nodes: 1 | 3): Profile {
     },
     fanout: fanoutOf(chance),
     encodeFrames: chance.of(0.25),
+    listensFirst: chance.of(0.25),
+    membershipChance: alone ? 0 : chance.pick([0, 0.15, 0.3]),
   };
 }

@@ -1,12 +1,17 @@
 /** Where a bug can be planted without touching the production code: the ports of a node, and what joins its parts. */
 import type { LogStore } from "../../cluster/log/log-store.js";
+import type { SnapshotStore } from "../../cluster/log/snapshot-store.js";
+import type { RaftNode } from "../../cluster/node.js";
 import type { StateMachine } from "../../cluster/state-machine.js";
+import type { PeerIdentity, RefusalCode } from "../../cluster/transport/handshake.js";
+import type { PeerFrame } from "../../cluster/transport/transport.js";
+import type { ConfState, NodeId } from "../../cluster/types.js";
 import type { Replica } from "../../src/replica/replica.js";
 import type { Applied } from "../../src/state-machine/effects.js";
 import type { MessageStore } from "../../src/store/message-store.js";
 import type { StateStore } from "../../src/store/state-store.js";
 import type { SimDisk } from "./sim-disk.js";
-import { SimLog, SimMessageStore, SimStateStore } from "./sim-stores.js";
+import { SimLog, SimMessageStore, SimSnapshotStore, SimStateStore } from "./sim-stores.js";
 
 /** A batch on its way to Raft, and the answer on its way back (`null`: kept from the submitter). */
 export interface Proposals {
@@ -18,9 +23,18 @@ export interface Seams {
   log(disk: SimDisk): LogStore;
   stateStore(disk: SimDisk): StateStore;
   messageStore(disk: SimDisk): MessageStore;
+  snapshots(disk: SimDisk): SnapshotStore;
   /** What replication writes to and drives. */
   consensus(log: LogStore, replica: Replica): { readonly log: LogStore; readonly machine: StateMachine };
   proposals(): Proposals;
+  /** What a node that joins begins with: nothing. */
+  foundingOfJoiner(id: NodeId): ConfState | null;
+  /** Whether a peer is let in. */
+  admit(raft: RaftNode, peer: PeerIdentity): RefusalCode | null;
+  /** What a peer is sent. */
+  sends(frame: PeerFrame): PeerFrame;
+  /** Before a read. */
+  barrier(raft: RaftNode): Promise<void>;
 }
 
 /** No bug planted. */
@@ -28,9 +42,14 @@ export const SOUND: Seams = {
   log: (disk) => new SimLog(disk),
   stateStore: (disk) => new SimStateStore(disk),
   messageStore: (disk) => new SimMessageStore(disk),
+  snapshots: (disk) => new SimSnapshotStore(disk),
   consensus: (log, machine) => ({ log, machine }),
   proposals: () => ({
     propose: (payload, toRaft) => toRaft(payload),
     applied: (applied) => applied,
   }),
+  foundingOfJoiner: () => null,
+  admit: (raft, peer) => raft.refusalOf(peer),
+  sends: (frame) => frame,
+  barrier: (raft) => raft.barrier(),
 };

@@ -1,10 +1,15 @@
-/** A node of the simulation: a disk that stays, lives that come and go. */
+/** A node of the simulation: a disk that stays, lives that come and go, and an end when it does not belong any more. */
+import { ClusterError } from "../../cluster/errors.js";
+import type { RaftNode } from "../../cluster/node.js";
+import type { Origin } from "../../cluster/node-options.js";
 import { CRASH_POINTS, type CrashPoint } from "../../cluster/ready-loop.js";
 import { seededRandom } from "../../src/runtime/random.js";
 import type { Chance } from "./chance.js";
 import { Scope } from "./event-queue.js";
 import { inspect } from "./inspect.js";
+import { join, type Ticket } from "./joining.js";
 import { Life, type Setting } from "./life.js";
+import { addressOf, foundingOf, tagOf } from "./roster.js";
 import { SimClock } from "./sim-clock.js";
 import { emptyImages, type Images, SimDisk } from "./sim-disk.js";
 import { Crashed } from "./world.js";
@@ -12,25 +17,40 @@ import { Crashed } from "./world.js";
 /** What a restart finds gone: nothing, the small state, or the small state and the messages. The log is never lost. */
 export type Loss = "nothing" | "state" | "state and messages";
 
+export interface SimNodeOptions {
+  readonly id: string;
+  readonly setting: Setting;
+  readonly arrival: SimNode["arrival"];
+  /** Another node that answers now. */
+  readonly door: () => RaftNode | null;
+  readonly onLifeEnded: (node: SimNode, life: Life) => void;
+}
+
 export class SimNode {
   readonly id: string;
   life: Life | null = null;
   /** Crashes at this passing of this point. */
   armed: { readonly point: CrashPoint; passings: number } | null = null;
   wallOffsetMs = 0;
-  readonly #setting: Setting;
+  /** Why it stopped for good; `null` while it belongs, as far as it knows. */
+  retired: string | null = null;
+  /** Disks that it had before: with another one it is not who it was. */
+  generation = 0;
+  /** How it came to the group; a learner may be promoted. */
+  arrival: "founds" | "joins as voter" | "joins as learner";
+  readonly #options: SimNodeOptions;
   readonly #chance: Chance;
-  readonly #onLifeEnded: (node: SimNode, life: Life) => void;
   #images: Images = emptyImages();
   #lastDisk: SimDisk | null = null;
+  #ticket: Ticket | null = null;
   #isBusy = false;
   #lives = 0;
 
-  constructor(id: string, setting: Setting, onLifeEnded: (node: SimNode, life: Life) => void) {
-    this.id = id;
-    this.#setting = setting;
-    this.#chance = setting.world.chance.stream(`node ${id}`);
-    this.#onLifeEnded = onLifeEnded;
+  constructor(options: SimNodeOptions) {
+    this.id = options.id;
+    this.arrival = options.arrival;
+    this.#options = options;
+    this.#chance = options.setting.world.chance.stream(`node ${options.id}`);
   }
 
   /** Neither running nor on its way up or down. */
@@ -42,52 +62,98 @@ export class SimNode {
     return this.life?.isServing === true && !this.#isBusy;
   }
 
+  get tag(): string {
+    return tagOf(this.id, this.generation);
+  }
+
   crash(how: string): void {
     const { life } = this;
     if (life === null) return;
-    this.#setting.world.counts.crashes += 1;
-    this.#setting.world.tell(`n${this.id}`, `crash ${how}`);
+    this.#options.setting.world.counts.crashes += 1;
+    this.#tell(`crash ${how}`);
     this.#end(life);
   }
 
-  /** At most one start is under way; it ends in serving, in a crash, or in a broken rule. */
+  /** It comes back with an empty disk. */
+  wipe(): void {
+    this.#options.setting.world.counts.wipes += 1;
+    this.crash("and loses its disk");
+    this.#images = emptyImages();
+    this.#lastDisk = null;
+    this.#ticket = null;
+    this.generation += 1;
+  }
+
+  /** Somebody starts it again, although it was told not to come back. */
+  async revive(): Promise<void> {
+    this.retired = null;
+    await this.start();
+  }
+
+  /** At most one start is under way; it ends in serving, in a crash, in an end for good, or in a broken rule. */
   async start(loss: Loss = "nothing"): Promise<void> {
-    if (!this.isDown) return;
-    const { world } = this.#setting;
+    if (!this.isDown || this.retired !== null) return;
+    const { setting } = this.#options;
     this.#isBusy = true;
     if (this.#lastDisk !== null) this.#images = await this.#lastDisk.afterCrash(this.#chance);
     if (loss !== "nothing") this.#lose(loss);
-    world.tell(`n${this.id}`, `starts${loss === "nothing" ? "" : ` without its ${loss}`}`);
-    world.counts.restarts += 1;
+    this.#tell(`starts${loss === "nothing" ? "" : ` without its ${loss}`}`);
+    setting.world.counts.restarts += 1;
     const life = this.#createLife();
     this.life = life;
     this.#isBusy = false;
     try {
       await life.start();
     } catch (error) {
-      if (life.scope.alive) world.fail(`node ${this.id} does not start: ${String(error)}`);
+      if (life.scope.alive && !(error instanceof Crashed)) this.#doesNotStart(life, error);
       return;
     }
     if (!life.scope.alive) return;
-    world.tell(
-      `n${this.id}`,
-      `serves, applied ${life.replica.appliedIndex}, head ${life.store.lastPosition}`,
-    );
-    inspect(this.#setting, this.id, life);
+    this.#tell(`serves, applied ${life.replica.appliedIndex}, head ${life.store.lastPosition}`);
+    setting.world.check(this.generation === 0, () => `node ${this.id} serves, though it lost its disk`);
+    inspect(setting, this.id, life);
   }
 
-  /** A clean stop. */
+  /** A clean stop; with several nodes it hands over first, as a SIGTERM makes it. */
   async stop(): Promise<void> {
     const { life } = this;
     if (life === null || !this.isServing) return;
-    const { world } = this.#setting;
     this.#isBusy = true;
-    world.tell(`n${this.id}`, "stops");
+    this.#tell("stops");
     await life.stop();
-    this.#isBusy = false;
+    // Its life may have ended meanwhile, and another have begun.
     if (!life.scope.alive) return;
-    world.tell(`n${this.id}`, "stopped");
+    this.#isBusy = false;
+    this.#tell("stopped");
     this.#end(life);
+  }
+
+  #tell(what: string): void {
+    this.#options.setting.world.tell(`n${this.id}`, what);
+  }
+
+  #doesNotStart(life: Life, error: unknown): void {
+    if (error instanceof ClusterError && /^member_(removed|exists)$/.test(error.code)) {
+      this.#expelled(life, error.code);
+      return;
+    }
+    this.#options.setting.world.fail(`node ${this.id} does not start: ${String(error)}`);
+  }
+
+  /** It says that it does not belong: that has to be true. What it does until its process is gone has to be harmless. */
+  #expelled(life: Life, code: string): void {
+    const { world, history } = this.#options.setting;
+    this.#tell(`stops for good: ${code}`);
+    this.retired = code;
+    world.after(
+      this.#chance.between(0, 20),
+      () => {
+        const isTrue = code === "member_removed" ? history.removed.has(this.id) : this.generation > 0;
+        world.check(isTrue, () => `node ${this.id} stops by itself and says ${code}`);
+        if (this.life === life) this.#end(life);
+      },
+      life.scope,
+    );
   }
 
   #end(life: Life): void {
@@ -96,39 +162,59 @@ export class SimNode {
     this.life = null;
     this.armed = null;
     this.#isBusy = false;
-    this.#onLifeEnded(this, life);
+    this.#options.onLifeEnded(this, life);
   }
 
   #lose(loss: Loss): void {
-    this.#setting.world.counts.restores += 1;
+    this.#options.setting.world.counts.restores += 1;
     const { messages, staged } = emptyImages();
     this.#images = { ...this.#images, state: { entries: new Map() } };
     if (loss === "state and messages") this.#images = { ...this.#images, messages, staged };
   }
 
   #createLife(): Life {
-    const { world, profile } = this.#setting;
+    const { setting } = this.#options;
+    const { world, profile } = setting;
     const chance = this.#chance;
     const scope = new Scope();
     const clock = new SimClock(world, scope, () => this.wallOffsetMs);
     const disk = new SimDisk(this.#images, () => {
-      const isSlow = chance.of(profile.diskSlowChance);
+      const isSlow = !world.isCalm && chance.of(profile.diskSlowChance);
       return clock.sleep(isSlow ? chance.between(20, 150) : chance.around(profile.diskMs));
     });
     this.#lastDisk = disk;
     const random = seededRandom(chance.whole(0, 2 ** 31));
     this.#lives += 1;
-    return new Life({
+    const life: Life = new Life({
       id: this.id,
-      setting: this.#setting,
+      setting,
       scope,
       clock,
       disk,
-      tag: random.tag,
+      tag: this.tag,
+      streamTag: () => random.tag(4),
       random: random.unit,
       incarnation: this.#lives,
+      listensFirst: profile.listensFirst,
+      origin: () => this.#origin(clock),
+      clusterId: () => this.#ticket?.clusterId ?? "",
       onCrashPoint: (point) => this.#passed(point, scope),
+      onExpelled: (code) => this.#expelled(life, code),
     });
+    return life;
+  }
+
+  async #origin(clock: SimClock): Promise<Origin> {
+    const { id } = this;
+    const { setting, door } = this.#options;
+    const { arrival } = this;
+    const peer = addressOf(id);
+    if (arrival === "founds") {
+      return { peer, founding: foundingOf(setting.profile.voters), contacts: new Map() };
+    }
+    const member = { peer, tag: this.tag, wantsVote: arrival === "joins as voter" };
+    this.#ticket ??= await join({ id, member, door, clock });
+    return { peer, founding: setting.seams.foundingOfJoiner(id), contacts: this.#ticket.members };
   }
 
   #passed(point: CrashPoint, scope: Scope): void {

@@ -1,21 +1,22 @@
 /** One run: a seed, a hostile time, calm, and then everything has to be right, and stay right over one more restart. */
-import type { Chance } from "./chance.js";
+import { Group } from "./group.js";
 import { History } from "./history.js";
 import { inspect } from "./inspect.js";
 import { Ledger } from "./ledger.js";
 import type { Life, Setting } from "./life.js";
 import { Nemesis } from "./nemesis.js";
-import { type Profile, profileOf } from "./profile.js";
+import { type Profile, profileOf, type Size } from "./profile.js";
 import { Publisher } from "./publisher.js";
+import { Reader } from "./reader.js";
 import { type Seams, SOUND } from "./seams.js";
 import { SimNetwork } from "./sim-network.js";
-import { SimNode } from "./sim-node.js";
+import type { SimNode } from "./sim-node.js";
 import { SimSubscriber } from "./subscriber.js";
 import { type Counts, World } from "./world.js";
 
 export interface RunOptions {
   readonly seed: number;
-  readonly nodes: 1 | 3;
+  readonly nodes: Size;
   /** A bug to plant; none by default. */
   readonly seams?: Seams;
   /** Where the story goes, line by line. */
@@ -24,7 +25,7 @@ export interface RunOptions {
 
 export interface RunResult {
   readonly seed: number;
-  readonly nodes: 1 | 3;
+  readonly nodes: Size;
   /** The first broken rule; `null` when all held. */
   readonly violation: string | null;
   /** Equal for equal runs. */
@@ -35,15 +36,18 @@ export interface RunResult {
 
 /** Virtual time within which everything is well again after the last fault. */
 const RECOVERY_MS = 5_000;
+/** And within which whoever was to come and to go has: an ask that was lost is only given up after ten seconds. */
+const SETTLING_MS = 15_000;
 
 class Simulation {
   readonly #world: World;
   readonly #profile: Profile;
   readonly #setting: Setting;
-  readonly #nodes: readonly SimNode[];
+  readonly #group: Group;
   readonly #nemesis: Nemesis;
   readonly #publishers: readonly Publisher[];
   readonly #subscribers: readonly SimSubscriber[];
+  readonly #reader: Reader;
 
   constructor({ seed, nodes, seams = SOUND, print }: RunOptions) {
     const world = new World(seed, print ?? null);
@@ -54,29 +58,28 @@ class Simulation {
       profile,
       seams,
       network,
-      history: new History(world),
+      history: new History(world, profile.voters),
       ledger: new Ledger(world),
     };
     this.#world = world;
     this.#profile = profile;
     this.#setting = setting;
-    this.#nodes = profile.voters.map(
-      (id) => new SimNode(id, setting, (node, life) => this.#lifeEnded(node, life)),
-    );
-    this.#nemesis = new Nemesis(world, profile, this.#nodes, network);
+    this.#group = new Group(setting, (node, life) => this.#lifeEnded(node, life));
+    this.#nemesis = new Nemesis(setting, this.#group);
     const doors = world.chance.stream("doors");
     this.#publishers = named("p", profile.publishers).map(
-      (name) => new Publisher(name, setting, () => this.#anyDoor(doors)),
+      (name) => new Publisher(name, setting, () => this.#group.door(doors)),
     );
     this.#subscribers = named("s", profile.subscribers).map(
-      (name) => new SimSubscriber(name, setting, () => this.#serving()),
+      (name) => new SimSubscriber(name, setting, () => this.#group.serving()),
     );
+    this.#reader = new Reader("r1", setting, () => this.#group.door(doors));
   }
 
   async run(): Promise<void> {
     const { hostileMs } = this.#profile;
     this.#world.tell("world", JSON.stringify(this.#profile));
-    for (const node of this.#nodes) this.#world.after(0, () => void node.start());
+    for (const node of this.#group.nodes) this.#world.after(0, () => void node.start());
     await this.#world.runUntil(hostileMs);
     this.#nemesis.end();
     await this.#comesRight();
@@ -89,45 +92,45 @@ class Simulation {
     return { seed, nodes, violation, digest: trace.digest(), simulatedMs: nowMs, counts };
   }
 
-  #serving(): Life[] {
-    return this.#nodes.flatMap((node) => (node.isServing && node.life !== null ? [node.life] : []));
-  }
-
-  /** Any node that serves takes commands, whoever leads. */
-  #anyDoor(chance: Chance): Life | null {
-    const serving = this.#serving();
-    return serving.length === 0 ? null : chance.pick(serving);
-  }
-
   #lifeEnded(node: SimNode, life: Life): void {
     for (const publisher of this.#publishers) publisher.lost(life);
     for (const subscriber of this.#subscribers) subscriber.lost(life);
     this.#nemesis.ended(node);
   }
 
-  async #until(what: string, isDone: () => boolean): Promise<void> {
-    const reached = await this.#world.runUntil(this.#world.nowMs + RECOVERY_MS, isDone);
-    if (!reached) this.#world.fail(`not within ${RECOVERY_MS} ms: ${what}`);
+  async #until(what: string, isDone: () => boolean, patienceMs = RECOVERY_MS): Promise<void> {
+    const reached = await this.#world.runUntil(this.#world.nowMs + patienceMs, isDone);
+    if (!reached) this.#world.fail(`not within ${patienceMs} ms: ${what}`);
   }
 
   /** The last fault is over: everything serves, answers, catches up, and agrees. */
   async #comesRight(): Promise<void> {
     const { history } = this.#setting;
-    const isUp = (): boolean => this.#serving().length === this.#nodes.length;
-    await this.#until("every node serves", isUp);
+    const { voters, learners } = history;
+    const group = this.#group;
+    const isQuorum = (): boolean =>
+      group.nodes.filter(({ id, isServing }) => isServing && voters.has(id)).length > voters.size / 2;
+    await this.#until("a majority serves", isQuorum);
+    await this.#until("everybody has come or gone", () => this.#nemesis.membership.isSettled, SETTLING_MS);
+    const isUp = (): boolean =>
+      group.members.every(({ isServing }) => isServing) &&
+      group.serving().length === voters.size + learners.size;
+    await this.#until("every member serves, and nobody else", isUp);
     for (const publisher of this.#publishers) publisher.isQuiet = true;
     for (const subscriber of this.#subscribers) subscriber.isCalm = true;
     await this.#until("open commands are answered", () => this.#answered());
     await this.#until("a publish after the faults is answered", this.#probed());
     await this.#until("what was cut off is answered when it is asked again", () => this.#askedAgain());
+    const reads = this.#reader.answered;
+    await this.#until("a read after the faults is answered", () => this.#reader.answered > reads);
     await this.#until("every node has applied everything", () =>
-      this.#serving().every(({ replica }) => replica.appliedIndex === history.lastIndex),
+      group.serving().every(({ replica }) => replica.appliedIndex === history.lastIndex),
     );
     await this.#until("every subscriber has everything", () =>
       this.#subscribers.every(({ hasAll }) => hasAll),
     );
     if (this.#world.violation !== null) return;
-    for (const { id, life } of this.#nodes) if (life !== null) inspect(this.#setting, id, life);
+    for (const { id, life } of group.members) if (life !== null) inspect(this.#setting, id, life);
   }
 
   /** Publishes until one is acknowledged: a leader may still be lost while its disk is slow. */
@@ -155,9 +158,10 @@ class Simulation {
   /** Stopped cleanly and started again, the nodes are what they were. */
   async #restartsAll(): Promise<void> {
     if (this.#world.violation !== null) return;
-    const lives = this.#nodes.map(({ life }) => life);
-    for (const node of this.#nodes) void node.stop();
-    await this.#until("every node stops", () => this.#nodes.every(({ life }, i) => life !== lives[i]));
+    const nodes = this.#group.standing;
+    const lives = nodes.map(({ life }) => life);
+    for (const node of nodes) void node.stop();
+    await this.#until("every node stops", () => nodes.every(({ life }, i) => life !== lives[i]));
   }
 }
 

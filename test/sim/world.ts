@@ -20,6 +20,14 @@ export interface Counts {
   restores: number;
   publishes: number;
   deliveries: number;
+  /** Reads that were answered after a barrier. */
+  reads: number;
+  cuts: number;
+  adds: number;
+  removals: number;
+  wipes: number;
+  transfers: number;
+  refusals: number;
 }
 
 const drained = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -34,9 +42,18 @@ export class World {
     restores: 0,
     publishes: 0,
     deliveries: 0,
+    reads: 0,
+    cuts: 0,
+    adds: 0,
+    removals: 0,
+    wipes: 0,
+    transfers: 0,
+    refusals: 0,
   };
   /** Virtual milliseconds since the world began. */
   nowMs = 0;
+  /** The hostile time is over. */
+  isCalm = false;
   /** The first rule that was seen broken. */
   violation: string | null = null;
   readonly #queue = new EventQueue();

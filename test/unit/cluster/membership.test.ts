@@ -18,6 +18,21 @@ describe("Membership", () => {
     expect(membership.current).toEqual(of("1", "2", "3"));
   });
 
+  test("takes the roster of a snapshot with its votes, and goes on from it", () => {
+    const member = (tag: string) => ({ peer: "", tag, wantsVote: true });
+    const founding = { clusterId: "c", members: { "1": member("") }, removed: [] };
+    const later = { clusterId: "c", members: { "1": member("a"), "2": member("b") }, removed: ["3"] };
+    const membership = new Membership();
+    membership.reset(1, { ...of("1"), roster: founding });
+    membership.changed(10, { ...of("1", "2"), roster: later });
+    expect(membership.roster).toEqual(later);
+    membership.changed(11, of("1", "2"));
+    expect(membership.roster).toEqual(later);
+    membership.changed(12, of("1"), { kind: "remove", id: "2", member: null });
+    expect(membership.roster.removed).toEqual(["3", "2"]);
+    expect(membership.asOf(1).roster).toEqual(founding);
+  });
+
   test("keeps the base of what may still be asked for when it forgets", () => {
     const membership = new Membership();
     membership.reset(1, of("1"));

@@ -1,0 +1,78 @@
+/** All nodes of a run, those that are, those to come and those that were; and who of them answers now. */
+import type { RaftNode } from "../../cluster/node.js";
+import type { Chance } from "./chance.js";
+import type { Life, Setting } from "./life.js";
+import { SimNode, type SimNodeOptions } from "./sim-node.js";
+
+/** Ids that one run may use up. */
+const IDS_MAX = 8;
+
+export class Group {
+  readonly nodes: SimNode[] = [];
+  readonly #setting: Setting;
+  readonly #chance: Chance;
+  readonly #onLifeEnded: (node: SimNode, life: Life) => void;
+
+  constructor(setting: Setting, onLifeEnded: (node: SimNode, life: Life) => void) {
+    this.#setting = setting;
+    this.#chance = setting.world.chance.stream("group");
+    this.#onLifeEnded = onLifeEnded;
+    for (const _founder of setting.profile.voters) this.#create("founds");
+  }
+
+  /** Those that were not told to stop for good. */
+  get standing(): readonly SimNode[] {
+    return this.nodes.filter(({ retired }) => retired === null);
+  }
+
+  get mayGrow(): boolean {
+    return this.nodes.length < IDS_MAX;
+  }
+
+  /** Members by the newest entry that anybody applied. */
+  get members(): readonly SimNode[] {
+    return this.nodes.filter(({ id }) => this.#setting.history.isMember(id));
+  }
+
+  /** Voters that there are and that have asked to become some. */
+  get votersToBe(): number {
+    const { history } = this.#setting;
+    const isCounted = ({ id, arrival }: SimNode): boolean =>
+      history.voters.has(id) || (arrival === "joins as voter" && !history.removed.has(id));
+    return this.nodes.filter(isCounted).length;
+  }
+
+  serving(): Life[] {
+    return this.nodes.flatMap((node) => (node.isServing && node.life !== null ? [node.life] : []));
+  }
+
+  /** Any node that serves takes commands, whoever leads. */
+  door(chance: Chance = this.#chance): Life | null {
+    const serving = this.serving();
+    return serving.length === 0 ? null : chance.pick(serving);
+  }
+
+  /** Any node that serves makes changes, or has them made. */
+  raft(): RaftNode | null {
+    return this.door()?.raft ?? null;
+  }
+
+  add(arrival: "joins as voter" | "joins as learner"): SimNode {
+    this.#setting.world.counts.adds += 1;
+    return this.#create(arrival);
+  }
+
+  #create(arrival: SimNodeOptions["arrival"]): SimNode {
+    const id = String(this.nodes.length + 1);
+    const door = (): RaftNode | null => this.raft();
+    const node = new SimNode({
+      id,
+      setting: this.#setting,
+      arrival,
+      door,
+      onLifeEnded: this.#onLifeEnded,
+    });
+    this.nodes.push(node);
+    return node;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * Membership over time: nodes are added, removed, replaced, promoted, lose their disks; the leadership is handed on. Who is doomed is
+ * taken out one at a time, by whichever node answers, and only while there are voters enough.
+ */
+import type { RaftNode } from "../../cluster/node.js";
+import type { NodeId } from "../../cluster/types.js";
+import type { Chance } from "./chance.js";
+import type { Group } from "./group.js";
+import type { Setting } from "./life.js";
+import { addressOf } from "./roster.js";
+import type { SimNode } from "./sim-node.js";
+
+const VOTERS_MIN = 3;
+const VOTERS_MAX = 5;
+const LOOK_MS = 40;
+/** An answer that is not there by then is not waited for: who was asked may be gone. */
+const PATIENCE_MS = 2_000;
+
+export class MembershipNemesis {
+  readonly #setting: Setting;
+  readonly #group: Group;
+  readonly #chance: Chance;
+  /** To be taken out. */
+  readonly #doomed = new Set<SimNode>();
+  /** Asked for until they are. */
+  readonly #promoted = new Set<SimNode>();
+  #isAsking = false;
+
+  constructor(setting: Setting, group: Group) {
+    this.#setting = setting;
+    this.#group = group;
+    this.#chance = setting.world.chance.stream("membership");
+    if (setting.profile.voters.length > 1) this.#look();
+  }
+
+  /** Nobody is to be taken out, and who joins has joined. */
+  get isSettled(): boolean {
+    const { history } = this.#setting;
+    const isIn = (node: SimNode): boolean =>
+      history.voters.has(node.id) || (history.learners.has(node.id) && node.arrival === "joins as learner");
+    return this.#doomed.size === 0 && this.#group.standing.every(isIn);
+  }
+
+  strike(): void {
+    const chance = this.#chance;
+    const what = chance.unit();
+    if (what < 0.25) this.#add("joins as voter");
+    else if (what < 0.4) this.#add("joins as learner");
+    else if (what < 0.6) this.#doom(chance.pick(this.#group.members));
+    else if (what < 0.7) this.#replace(chance.pick(this.#group.members));
+    else if (what < 0.8) this.#wipe(chance.pick(this.#group.members));
+    else if (what < 0.9) this.#transfer();
+    else if (what < 0.95) this.#promote();
+    else this.#revive();
+  }
+
+  #add(arrival: "joins as voter" | "joins as learner"): SimNode | null {
+    const { history, world } = this.#setting;
+    const isFull = arrival === "joins as voter" && this.#group.votersToBe >= VOTERS_MAX;
+    if (isFull || !this.#group.mayGrow || history.machine.streamTag === "") return null;
+    const node = this.#group.add(arrival);
+    world.tell("group", `node ${node.id} ${arrival}`);
+    if (this.#chance.of(0.3)) {
+      // Announced before it is there.
+      const member = { peer: addressOf(node.id), tag: "", wantsVote: arrival === "joins as voter" };
+      this.#ask((raft) => raft.changes.add(node.id, member));
+    }
+    world.after(this.#chance.between(0, 100), () => void node.start());
+    return node;
+  }
+
+  #replace(old: SimNode): void {
+    if (!this.#mayDoom(old)) return;
+    const arrival = old.arrival === "joins as learner" ? "joins as learner" : "joins as voter";
+    if (this.#add(arrival) !== null) this.#doomed.add(old);
+  }
+
+  #mayDoom(node: SimNode): boolean {
+    return this.#setting.history.machine.streamTag !== "" && !this.#doomed.has(node);
+  }
+
+  #doom(node: SimNode): void {
+    if (!this.#mayDoom(node)) return;
+    const wantsVote = ({ arrival }: SimNode): boolean => arrival !== "joins as learner";
+    const doomedVoters = [...this.#doomed].filter(wantsVote).length;
+    if (wantsVote(node) && this.#group.votersToBe - doomedVoters <= VOTERS_MIN) return;
+    this.#setting.world.tell("group", `node ${node.id} is to go`);
+    this.#doomed.add(node);
+  }
+
+  /** One at a time: a second loss could be a majority's. */
+  #wipe(node: SimNode): void {
+    const isLost = this.#group.members.some(({ generation }) => generation > 0);
+    if (isLost || !this.#mayDoom(node) || node.retired !== null) return;
+    const hasPlace = node.arrival === "joins as learner" || this.#setting.history.voters.size > VOTERS_MIN;
+    if (!hasPlace && this.#add("joins as voter") === null) return;
+    node.wipe();
+    this.#doomed.add(node);
+  }
+
+  #transfer(): void {
+    const to = this.#chance.of(0.5) ? "" : this.#chance.pick([...this.#setting.history.voters]);
+    this.#setting.world.counts.transfers += 1;
+    this.#ask((raft) => raft.changes.transfer(to));
+  }
+
+  #promote(): void {
+    const learners = [...this.#setting.history.learners];
+    if (learners.length === 0 || this.#group.votersToBe >= VOTERS_MAX) return;
+    const node = this.#group.nodes.find(({ id }) => id === learners[0]);
+    if (node === undefined || node.arrival !== "joins as learner" || this.#doomed.has(node)) return;
+    node.arrival = "joins as voter";
+    this.#promoted.add(node);
+  }
+
+  /** Somebody does not know that a node was taken out. */
+  #revive(): void {
+    const removed = this.#group.nodes.filter(({ isDown, retired }) => isDown && retired === "member_removed");
+    if (removed.length > 0) void this.#chance.pick(removed).revive();
+  }
+
+  #look(): void {
+    const { history, world } = this.#setting;
+    for (const node of this.#doomed) if (history.removed.has(node.id)) this.#doomed.delete(node);
+    for (const node of this.#promoted) {
+      if (!history.learners.has(node.id)) this.#promoted.delete(node);
+      else if (this.#chance.of(0.3)) this.#ask((raft) => raft.changes.promote(node.id));
+    }
+    const next = [...this.#doomed].find(({ id }) => this.#mayGo(id));
+    if (next !== undefined && !this.#isAsking) this.#remove(next.id);
+    world.after(LOOK_MS, () => this.#look());
+  }
+
+  #mayGo(id: NodeId): boolean {
+    const { voters, learners } = this.#setting.history;
+    return learners.has(id) || (voters.has(id) && voters.size > VOTERS_MIN);
+  }
+
+  #remove(id: NodeId): void {
+    this.#setting.world.counts.removals += 1;
+    this.#ask((raft) => raft.changes.remove(id), true);
+  }
+
+  #ask(what: (raft: RaftNode) => Promise<unknown>, isRemoval = false): void {
+    const raft = this.#group.raft();
+    if (raft === null) return;
+    const { world } = this.#setting;
+    if (isRemoval) this.#isAsking = true;
+    const over = (): void => {
+      if (isRemoval) this.#isAsking = false;
+    };
+    const cancel = world.after(PATIENCE_MS, over);
+    what(raft)
+      .catch((error: unknown) => world.tell("group", `no: ${String(error)}`))
+      .finally(() => {
+        cancel();
+        over();
+      });
+  }
+}
