@@ -159,6 +159,17 @@ describe("a group of three", () => {
   });
 });
 
+test("a node that is told to stop while it starts leaves no timer and no loop behind", async () => {
+  const member = group.member("1", ["1"]);
+  const started = member.start();
+  const stopped = member.node.stop();
+  await Promise.all([started, stopped]);
+  expect(group.ticker.pending).toBe(0);
+  expect(member.node.propose(command("late"))).toBe(false);
+  await group.pass(5);
+  expect([member.log.lastIndex(), member.failures]).toEqual([1, []]);
+});
+
 describe("links that fail one way", () => {
   test.each<[string, (id: string, other: string) => void]>([
     ["hears nobody", (id, other) => group.network.cut(other, id)],
