@@ -1,6 +1,6 @@
 /** Whether a node serves: what its parts tell each other, and how long a group may be without a leader. */
 import { beforeEach, expect, test } from "vitest";
-import { Lifecycle } from "../../src/lifecycle.js";
+import { Lifecycle, StoppedEarly } from "../../src/lifecycle.js";
 import { limits } from "../../src/limits.js";
 import { ManualClock } from "../support/manual-clock.js";
 
@@ -13,7 +13,11 @@ beforeEach(() => {
 });
 
 test("a node that starts is not ready, and takes what its own parts submit", () => {
-  expect(lifecycle.readiness()).toEqual({ ready: false, reason: "the node is starting" });
+  expect(lifecycle.readiness()).toEqual({
+    ready: false,
+    reason: "the node is starting",
+    canRead: false,
+  });
   expect(lifecycle.refusal()).toBeNull();
 });
 
@@ -27,7 +31,7 @@ test("an election is waited for; a group without a majority is not", () => {
   expect([lifecycle.refusal(), lifecycle.readiness()]).toEqual([null, { ready: true }]);
   clock.advance(1);
   expect(lifecycle.refusal()).toBe("no_leader");
-  expect(lifecycle.readiness()).toEqual({ ready: false, reason: "the group has no leader" });
+  expect(lifecycle.readiness()).toEqual({ ready: false, reason: "the group has no leader", canRead: true });
   lifecycle.leaderIs("3");
   expect([lifecycle.refusal(), lifecycle.readiness()]).toEqual([null, { ready: true }]);
 });
@@ -57,5 +61,18 @@ test("a node that stops refuses, whoever leads, and a failure stops it", async (
   lifecycle.fail(new Error("and so is everything else"));
   expect(await lifecycle.failed).toBe(first);
   expect(lifecycle.refusal()).toBe("shutting_down");
-  expect(lifecycle.readiness()).toEqual({ ready: false, reason: "the node is stopping" });
+  expect(lifecycle.readiness()).toEqual({
+    ready: false,
+    reason: "the node is stopping",
+    canRead: false,
+  });
+});
+
+test("a node that is told to stop ends its start, and nothing once it serves", async () => {
+  lifecycle.stopAsked();
+  expect(await lifecycle.failed).toBeInstanceOf(StoppedEarly);
+  const other = new Lifecycle(clock);
+  other.phase = "serving";
+  other.stopAsked();
+  expect(other.phase).toBe("serving");
 });
