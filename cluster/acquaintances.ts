@@ -2,6 +2,7 @@
  * Who may be a peer, and what was learnt first hand of those who are. A member's tag is drawn with its data directory: the same id with
  * another tag has lost what it promised, so it is turned away for good.
  */
+import { ClusterError } from "./errors.js";
 import type { MetPeer } from "./member-changes.js";
 import type { PeerIdentity } from "./transport/handshake.js";
 import type { NodeId, Roster } from "./types.js";
@@ -45,4 +46,12 @@ export class Acquaintances {
   get(id: NodeId): MetPeer | undefined {
     return this.#met.get(id);
   }
+}
+
+/** Why a node that was taken out stops. */
+export function removedError(id: NodeId): ClusterError {
+  return new ClusterError(
+    "member_removed",
+    `node ${id} was removed from its cluster and stops; to come back it needs a new --node-id, a new --data-dir and --join`,
+  );
 }

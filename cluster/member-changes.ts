@@ -177,10 +177,8 @@ export class MemberChanges {
       );
     }
     const known = roster.members[id];
-    if (known !== undefined) {
-      const isSame =
-        known.peer === member.peer && (known.tag === "" || member.tag === "" || known.tag === member.tag);
-      if (isSame) return {};
+    if (known !== undefined || membership.includes(id)) {
+      if (known !== undefined && isSameNode(known, member)) return {};
       throw new ClusterError(
         "member_exists",
         `node ${id} is a member, with another address or another data directory`,
@@ -214,12 +212,14 @@ export class MemberChanges {
 
   async #transfer(params: CallParams): Promise<{ readonly params: CallParams }> {
     this.#assertLeads();
-    const { id, status, monotonicMs, after, transferLeader } = this.#options;
+    const { id, status, isAlive, monotonicMs, after, transferLeader } = this.#options;
     const to = idOf(params) === "" ? this.#furthestVoter() : idOf(params);
     if (to === id) return { params: { leaderId: id } };
     if (!this.#options.membership.current.voters.includes(to)) {
       throw new ClusterError("member_unknown", `node ${to} is no voter; GET /cluster lists the members`);
     }
+    // Writes stand still while somebody is waited for who cannot answer.
+    if (!isAlive(to)) throw new ClusterError("transfer_failed", `node ${to} cannot be reached`);
     const deadlineMs = monotonicMs() + ATTEMPT_MS / 2;
     transferLeader(to);
     while (monotonicMs() < deadlineMs) {
@@ -293,6 +293,12 @@ function idOf(params: CallParams): NodeId {
 
 function memberOf({ peer, tag, wantsVote }: CallParams): Member {
   return { peer: String(peer ?? ""), tag: String(tag ?? ""), wantsVote: wantsVote === true };
+}
+
+/** The tag tells a data directory, wherever it is now; where one is not known yet the address has to do. */
+function isSameNode(known: Member, asking: Member): boolean {
+  if (known.tag !== "" && asking.tag !== "") return known.tag === asking.tag;
+  return known.peer === asking.peer;
 }
 
 /** Worth asking again: an election, a lost frame, another change that is nearly done. */

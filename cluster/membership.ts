@@ -49,12 +49,13 @@ export class Membership {
   }
 
   /**
-   * Entry `index` changed the votes to `votes`, and said `change` (`null`: nothing of the roster). A roster that comes with the votes
-   * (those of a snapshot) counts: what was changed before it is in no entry that will be met again.
+   * Entry `index` changed the votes to `votes`, and said `change` (`null`: nothing of the roster). Votes that come with a roster (a
+   * snapshot's) bring it along.
    */
   changed(index: LogIndex, votes: ConfState, change: MembershipChange | null = null): void {
     assertInvariant(index > (this.#history.at(-1)?.index ?? 0), "membership changes go forward");
-    const roster = change === null ? (votes.roster ?? this.roster) : rosterAfter(this.roster, change);
+    const known = votes.roster ?? this.roster;
+    const roster = change === null ? known : rosterAfter(known, change);
     if (change?.kind === "add-learner") this.#addedAt.set(change.id, index);
     const confState = roster === EMPTY_ROSTER ? votes : { ...votes, roster };
     this.#history.push({ index, confState });

@@ -48,6 +48,8 @@ export interface RaftNodeOptions {
   /** One durable append took this long. */
   readonly onAppended?: (seconds: number) => void;
   readonly onSnapshot?: (index: LogIndex) => void;
+  /** A snapshot that a peer sent took the place of this node's state. */
+  readonly onInstalled?: (index: LogIndex) => void;
   readonly crashPoint?: (point: CrashPoint) => void;
 }
 

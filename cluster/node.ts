@@ -2,7 +2,7 @@
  * A member of a Raft group: brings log, snapshots and state machine back, joins the core to the peers, runs the loop. What it does
  * round by round stands in ready-loop.ts; who does what else is in the files that this one puts together.
  */
-import { Acquaintances, type Refusal } from "./acquaintances.js";
+import { Acquaintances, type Refusal, removedError } from "./acquaintances.js";
 import { Calls } from "./calls.js";
 import type { CoreStatus } from "./core-types.js";
 import { ClusterError } from "./errors.js";
@@ -96,7 +96,10 @@ export class RaftNode {
     this.#receiver = new SnapshotReceiver({
       calls: this.#calls,
       snapshots,
-      idle: async () => this.#keeper?.idle(),
+      idle: async () => {
+        await this.#loop?.settled();
+        await this.#keeper?.idle();
+      },
       onReady: (offer) => this.#loop?.offer(offer),
       after,
       onWarning,
@@ -118,18 +121,18 @@ export class RaftNode {
    * be committed is applied. Rejects with `log_corrupt`, `log_version`, `snapshot_corrupt`, `disk_failed`.
    */
   async start({ peer, founding, contacts }: Origin): Promise<void> {
-    const { id, tag, snapshots, limits, ticker } = this.#options;
+    const { id, tag, limits, ticker } = this.#options;
     this.#contacts = contacts;
     this.#acquaintances.expect(contacts);
     this.#acquaintances.meet({ id, tag, clusterId: "", address: peer });
-    const { hardState, from } = await restart(this.#options, founding, this.#membership);
+    const { hardState, from, offer } = await restart(this.#options, founding, this.#membership);
     this.#hardState = hardState;
     const core = this.#createCore(from);
-    const newest = snapshots.latest();
-    if (newest !== null) core.offerSnapshot(newest.meta);
+    if (offer !== null) core.offerSnapshot(offer);
     this.#keeper = this.#createKeeper();
     this.#loop = this.#createLoop(core, this.#keeper, from);
     await this.#loop.replay(this.#hardState.commit);
+    this.#reads.applied(core.status().applied);
     this.#assertBelongs();
     // From here on frames reach the core.
     this.#core = core;
@@ -139,10 +142,7 @@ export class RaftNode {
     this.#running = this.#loop.run().catch((error: unknown) => this.#fail(error));
   }
 
-  /**
-   * Sends a batch on its way into the log; it comes back through `StateMachine.apply`, or is lost and has to be proposed again.
-   * False: there is nobody to take it now.
-   */
+  /** Sends a batch on its way into the log: see `Proposals.propose`. It comes back through `StateMachine.apply`, or is lost. */
   propose(payload: Uint8Array): boolean {
     return !this.#isStopping && this.#proposals.propose(payload);
   }
@@ -286,7 +286,11 @@ export class RaftNode {
     const { transport, group, snapshots } = this.#options;
     const addedAt = this.#membership.addedAt(message.to);
     if (addedAt > 0 && (snapshots.latest()?.meta.index ?? 0) < addedAt) return;
-    if (message.snapshot !== null) this.#sender.offered(message.to, message.snapshot.index);
+    if (message.snapshot !== null) {
+      // Of a group that has just begun there is none on disk yet.
+      this.#keeper?.want(message.snapshot.index);
+      this.#sender.offered(message.to, message.snapshot.index);
+    }
     transport.send(message.to, { kind: "raft", group, message });
   }
 
@@ -330,7 +334,8 @@ export class RaftNode {
   }
 
   #membershipChanged(index: LogIndex, change: MembershipChange | null): void {
-    if (change !== null) this.#changes.applied(index, change);
+    if (change === null) this.#options.onInstalled?.(index);
+    else this.#changes.applied(index, change);
     this.#dialPeers();
     if (
       this.#loop !== null &&
@@ -338,13 +343,13 @@ export class RaftNode {
       change?.kind === "remove" &&
       change.id === this.#options.id
     ) {
-      this.#fail(removed(this.#options.id));
+      this.#fail(removedError(this.#options.id));
     }
   }
 
   /** A removed node that is started again finds it in its own log. */
   #assertBelongs(): void {
-    if (this.#membership.roster.removed.includes(this.#options.id)) throw removed(this.#options.id);
+    if (this.#membership.roster.removed.includes(this.#options.id)) throw removedError(this.#options.id);
   }
 
   #dialPeers(): void {
@@ -391,11 +396,4 @@ export class RaftNode {
     this.#hasFailed = true;
     this.#options.onFailed(error instanceof Error ? error : new Error(String(error)));
   }
-}
-
-function removed(id: NodeId): ClusterError {
-  return new ClusterError(
-    "member_removed",
-    `node ${id} was removed from its cluster and stops; to come back it needs a new --node-id, a new --data-dir and --join`,
-  );
 }

@@ -14,6 +14,8 @@ export interface ProposalsOptions {
   readonly send: (to: NodeId, frame: PeerFrame) => void;
 }
 
+/** What comes from peers while this node's disk stands still, and is sent again meanwhile, must not fill the memory. */
+const RECEIVED_BYTES_MAX = 64 * 1024 * 1024;
 /** Entries in one append: the engine spreads them as arguments. */
 const APPEND_ENTRIES_MAX = 1_000;
 
@@ -21,6 +23,7 @@ export class Proposals {
   readonly #options: ProposalsOptions;
   /** From peers, since the last round. */
   #received: Uint8Array[] = [];
+  #receivedBytes = 0;
 
   constructor(options: ProposalsOptions) {
     this.#options = options;
@@ -38,7 +41,11 @@ export class Proposals {
 
   /** A peer takes this node for the leader. */
   received(payload: Uint8Array): void {
-    if (this.#options.status().role === "leader") this.#received.push(payload);
+    if (this.#options.status().role !== "leader") return;
+    // Dropped ones are sent again by their origin, as are those that an append does not take.
+    if (this.#receivedBytes + payload.byteLength > RECEIVED_BYTES_MAX) return;
+    this.#received.push(payload);
+    this.#receivedBytes += payload.byteLength;
   }
 
   /** What came from peers since the last round goes into the log together. */
@@ -46,6 +53,7 @@ export class Proposals {
     const payloads = this.#received;
     if (payloads.length === 0) return;
     this.#received = [];
+    this.#receivedBytes = 0;
     for (let at = 0; at < payloads.length; at += APPEND_ENTRIES_MAX) {
       // What is not taken is sent again by its origin.
       this.#options.append(payloads.slice(at, at + APPEND_ENTRIES_MAX));

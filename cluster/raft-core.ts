@@ -209,13 +209,18 @@ function toEngineError(error: unknown): Error {
   throw error;
 }
 
+/** The engine writes its lines for `printf`. */
+function filledIn(format: string, facts: readonly unknown[]): string {
+  let next = 0;
+  return format.replace(/%[sdvox]/g, (place) => (next < facts.length ? String(facts[next++]) : place));
+}
+
 /** The engine's panics stop the node; what it narrates is not worth formatting, what it warns of is passed on. */
 function engineLoggerFor(onWarning: (text: string) => void): ReturnType<typeof engineLogger.getLogger> {
   const fail = (format: string, ...facts: unknown[]): never => {
-    throw new ClusterError("invariant", `consensus core: ${format} [${facts.map(String).join(", ")}]`);
+    throw new ClusterError("invariant", `consensus core: ${filledIn(format, facts)}`);
   };
-  const warn = (format: string, ...facts: unknown[]): void =>
-    onWarning(`${format} [${facts.map(String).join(", ")}]`);
+  const warn = (format: string, ...facts: unknown[]): void => onWarning(filledIn(format, facts));
   const quiet = (): void => undefined;
   return { debugf: quiet, infof: quiet, warningf: warn, errorf: warn, fatalf: fail, panicf: fail };
 }

@@ -54,13 +54,22 @@ export class Reads {
     });
     if (this.#applied >= index) return;
     await new Promise<void>((resolve, reject) => {
-      const cancel = this.#options.after(PATIENCE_MS, () => reject(noLeader()));
+      const cancel = this.#options.after(PATIENCE_MS, () => {
+        this.#waiting = this.#waiting.filter((other) => other !== waiting);
+        reject(noLeader());
+      });
       const done = (): void => {
         cancel();
         resolve();
       };
-      this.#waiting.push({ index, resolve: done });
+      const waiting = { index, resolve: done };
+      this.#waiting.push(waiting);
     });
+  }
+
+  /** Questions with an answer that is not applied here yet. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** The core's answer to a context. */

@@ -73,6 +73,9 @@ export class ReadyLoop {
   #wake: (() => void) | null = null;
   #isStopping = false;
   #offers: PeerMessage[] = [];
+  /** Whoever waits until the core has been told of every offer, and what came of it is installed. */
+  #awaitSettled: (() => void)[] = [];
+  #isSettled = true;
 
   constructor(options: ReadyLoopOptions) {
     this.#options = options;
@@ -94,25 +97,35 @@ export class ReadyLoop {
   /** Goes on until `stop`. Rejects with what broke. */
   async run(): Promise<void> {
     const { core, keeper, gather } = this.#options;
-    while (!this.#isStopping) {
-      const offer = this.#offers.shift();
-      // Never while a Ready is pending (engine rule 2).
-      if (offer !== undefined) core.step(offer);
-      gather();
-      if (!core.hasReady()) {
-        await this.#sleep();
-        continue;
+    try {
+      while (!this.#isStopping) {
+        const offer = this.#offers.shift();
+        // Never while a Ready is pending (engine rule 2).
+        if (offer !== undefined) core.step(offer);
+        gather();
+        const isDue = core.hasReady();
+        if (isDue) await this.#round(core.ready());
+        if (this.#offers.length === 0) this.#settle();
+        if (isDue) {
+          keeper.takeWhenDue();
+          await keeper.compactWhenDue();
+        } else await this.#sleep();
       }
-      await this.#round(core.ready());
-      keeper.takeWhenDue();
-      await keeper.compactWhenDue();
+    } finally {
+      this.#settle();
     }
   }
 
   /** A snapshot whose bytes are here is to be told to the core. */
   offer(message: PeerMessage): void {
+    this.#isSettled = this.#isStopping;
     this.#offers.push(message);
     this.kick();
+  }
+
+  /** Resolves when no snapshot waits to be installed or is being installed: only then may another take its place. */
+  async settled(): Promise<void> {
+    if (!this.#isSettled) await new Promise<void>((resolve) => this.#awaitSettled.push(resolve));
   }
 
   /** Something happened: there may be work. Also a snapshot was taken: the log may be cut. */
@@ -126,6 +139,11 @@ export class ReadyLoop {
   stop(): void {
     this.#isStopping = true;
     this.kick();
+  }
+
+  #settle(): void {
+    this.#isSettled = true;
+    for (const resolve of this.#awaitSettled.splice(0)) resolve();
   }
 
   #sleep(): Promise<void> {
@@ -237,7 +255,7 @@ export class ReadyLoop {
     const { core, membership, keeper, onMembership } = this.#options;
     const { confState, change } = core.applyConfChange(entry);
     membership.changed(entry.index, confState, change);
-    keeper.membershipChanged(entry.index);
+    keeper.want(entry.index);
     onMembership(entry.index, change);
   }
 }

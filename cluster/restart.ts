@@ -7,7 +7,7 @@ import type { LogStore, RecoveredLog } from "./log/log-store.js";
 import type { SnapshotStore } from "./log/snapshot-store.js";
 import type { Membership } from "./membership.js";
 import type { StateMachine } from "./state-machine.js";
-import type { ConfState, HardState, LogIndex } from "./types.js";
+import type { ConfState, HardState, LogIndex, SnapshotMeta } from "./types.js";
 
 export interface Stores {
   readonly log: LogStore;
@@ -20,6 +20,8 @@ export interface Restart {
   readonly hardState: HardState;
   /** The membership was adopted as of this entry; from there on the loop meets every change again. */
   readonly from: LogIndex;
+  /** What a member that is far behind may be offered; of a group that has just begun the entry it began with. `null` without a log. */
+  readonly offer: SnapshotMeta | null;
 }
 
 /**
@@ -38,19 +40,22 @@ export async function restart(
   const from = adoptMembership(stores, recovered, membership);
   // What is applied was committed, whether or not the log says so yet.
   const commit = Math.max(recovered.hardState.commit, stores.machine.durableIndex);
-  return { hardState: { ...recovered.hardState, commit }, from };
+  const offer = stores.snapshots.latest()?.meta ?? recovered.snapshot;
+  return { hardState: { ...recovered.hardState, commit }, from, offer };
 }
 
 /** A new group begins from a snapshot at index 1, so that every later member starts from the same base (engine rule 4). */
 async function bootstrap(
-  { log, machine }: Stores,
+  { log, machine, snapshots }: Stores,
   founding: ConfState | null,
   recovered: RecoveredLog,
 ): Promise<RecoveredLog> {
-  if (machine.durableIndex > 0) {
+  const founded = founding === null ? 0 : (snapshots.latest()?.meta.index ?? 0);
+  const held = Math.max(machine.durableIndex, founded);
+  if (held > 0) {
     throw new ClusterError(
       "log_corrupt",
-      `the state holds entry ${machine.durableIndex} but there is no log: the log directory was lost (restore a backup, or remove this node's data and let it rejoin)`,
+      `the state holds entry ${held} but there is no log: the log directory was lost (restore a backup, or remove this node's data and let it rejoin)`,
     );
   }
   if (founding === null) return recovered;
@@ -80,8 +85,10 @@ async function recoverMachine(
     machine.durableIndex === newest.meta.index,
     "a restored state stands elsewhere than its snapshot",
   );
-  if (newest.meta.index <= recovered.lastIndex) return recovered;
-  // A peer sent it, and the crash came before the log began anew behind it.
+  const isOfThisLog =
+    newest.meta.index <= recovered.lastIndex && log.term(newest.meta.index) === newest.meta.term;
+  if (isOfThisLog) return recovered;
+  // A peer sent it, and the crash came before the log began anew behind it. What the log says otherwise was never committed.
   const { index } = newest.meta;
   const { term, vote } = recovered.hardState;
   const isLater = newest.meta.term > term;

@@ -28,6 +28,8 @@ export interface SnapshotKeeperOptions {
 
 /** A laggard may hold back this many times what is between two snapshots; past it, it will get a snapshot itself. */
 const HELD_BACK_FACTOR = 8;
+/** After a snapshot that failed so many rounds go by before the next attempt: ten seconds of heartbeats. */
+const REST_ROUNDS = 256;
 
 export class SnapshotKeeper {
   readonly #options: SnapshotKeeperOptions;
@@ -39,6 +41,8 @@ export class SnapshotKeeper {
   #appendedBytes = 0;
   /** A snapshot that covers this entry is wanted whatever the log's size. */
   #wantedIndex: LogIndex = 0;
+  /** Rounds that go by before the next attempt. */
+  #restRounds = 0;
   /** Snapshots that the log can be cut to, oldest first, and how much was logged after each. */
   #cuts: { readonly index: LogIndex; readonly atBytes: number }[] = [];
 
@@ -60,9 +64,9 @@ export class SnapshotKeeper {
     return this.#running;
   }
 
-  /** The membership changed with entry `index`: a newcomer needs a snapshot that knows it (engine rule 4). */
-  membershipChanged(index: LogIndex): void {
-    this.#wantedIndex = index;
+  /** Somebody needs a snapshot that covers entry `index`: after a change of membership a newcomer does (engine rule 4). */
+  want(index: LogIndex): void {
+    this.#wantedIndex = Math.max(this.#wantedIndex, index);
   }
 
   /** A snapshot came from a peer and is the newest. */
@@ -77,11 +81,14 @@ export class SnapshotKeeper {
     const isWanted = (snapshots.latest()?.meta.index ?? 0) < this.#wantedIndex;
     if (this.#isRunning || this.#isStopping || this.#options.isReceiving()) return;
     if (!isWanted && log.bytes() < this.#takeAtBytes) return;
+    this.#restRounds -= 1;
+    if (this.#restRounds >= 0) return;
     this.#isRunning = true;
+    this.#restRounds = 0;
     this.#running = this.#take()
       .catch((error: unknown) => {
         onWarning({ error }, "a snapshot could not be taken; the log keeps growing until one can");
-        this.#wantedIndex = 0;
+        this.#restRounds = REST_ROUNDS;
       })
       .finally(() => {
         this.#isRunning = false;

@@ -14,7 +14,7 @@ import type { LogIndex, NodeId, PeerMessage, SnapshotMeta } from "./types.js";
 export interface SnapshotReceiverOptions {
   readonly calls: Calls;
   readonly snapshots: SnapshotStore;
-  /** Resolves when this node takes no snapshot of its own. */
+  /** Resolves when this node takes no snapshot of its own, and has installed what it was sent before. */
   readonly idle: () => Promise<void>;
   /** The offer's snapshot, or a newer one, is on disk: the core may be told. */
   readonly onReady: (offer: PeerMessage) => void;
@@ -77,13 +77,14 @@ export class SnapshotReceiver {
     const { calls, snapshots, idle, onReady } = this.#options;
     const { from } = offer;
     const timeoutMs = PIECE_TIMEOUT_MS;
+    // One that is being installed may turn out to be enough.
+    await idle();
     // The same leader may offer a newer one meanwhile: only that is good enough for it then.
     while (this.#newest() < this.#wanted(from)) {
-      await idle();
       const { params } = await calls.call(from, SNAPSHOT_METHODS.open, {}, { timeoutMs });
       const listing = listingOf(params);
       if (listing.meta.index < this.#wanted(from)) {
-        throw new ClusterError("snapshot_corrupt", "a leader gives an older snapshot than it offered");
+        throw new ClusterError("call_failed", "the peer has only an older one");
       }
       await snapshots.create(listing.meta, (sink) => this.#fetchAll(from, listing, sink));
     }

@@ -63,7 +63,10 @@ export class SnapshotSender {
     this.#set(peer, { held: null, index, state: "offered", sinceMs: this.#options.monotonicMs() });
   }
 
-  /** The peer cannot be reached: an offer on its way to it is lost, and so may be its word that it has installed what it got. */
+  /**
+   * The peer cannot be reached: an offer on its way to it is lost, and a peer that was installing may have crashed over it. One that
+   * was still there costs no more than another offer. A transfer under way is the peer's to go on with.
+   */
   unreachable(peer: NodeId): void {
     const state = this.#transfers.get(peer)?.state;
     if (state === undefined || state === "reading") return;

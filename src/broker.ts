@@ -44,8 +44,13 @@ export interface NodeStatus {
   readonly members: readonly MembershipView[];
 }
 
-/** Whether the node serves; the reason is for people. */
-export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+/**
+ * Whether the node takes everything; the reason is for people. Without a leader it takes no writes and still serves what it has:
+ * `canRead`.
+ */
+export type Readiness =
+  | { readonly ready: true }
+  | { readonly ready: false; readonly reason: string; readonly canRead: boolean };
 
 export interface Broker {
   /**

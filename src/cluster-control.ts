@@ -29,7 +29,7 @@ export interface ClusterControl {
   readBarrier(): Promise<void>;
   /** The group as its leader sees it, or with `local` as this node does (no waiting, match indexes only where it leads). */
   status(local: boolean): Promise<NodeStatus>;
-  /** Resolves when the node is a learner. Asking again for the same id, peer and tag is no error. `member_exists`, `member_removed`, `change_pending`. */
+  /** Resolves when the node is a learner. Asking again for the same id and tag is no error. `member_exists`, `member_removed`, `change_pending`. */
   addMember(member: NewMember): Promise<JoinTicket>;
   /** A learner gets a vote when it has caught up. `member_unknown`. */
   promoteMember(id: string): Promise<void>;

@@ -64,7 +64,10 @@ export interface CoreParts {
   readonly lifecycle: Lifecycle;
 }
 
-/** Opens the stores, starts Raft and waits until this node has what its group has committed. */
+/**
+ * Opens the stores, starts Raft and waits until this node has what its group has committed. When that fails everything that was opened
+ * is closed again.
+ */
 export async function startCore(parts: CoreParts): Promise<Core> {
   const { config, logger, directory, metrics, lifecycle } = parts;
   const store = new SegmentStore({ dir: directory.storeDir, segmentBytes: config.messageSegmentBytes });
@@ -85,9 +88,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     onBroken: lifecycle.fail,
   });
   const brokers: TopicBrokers = createTopicBrokers(replica, store, metrics, logger);
-  await replica.open();
   const disk = new DiskWatch(directory.root, logger);
-  await disk.start(systemClock);
   const log = new SegmentLog({
     dir: directory.logDir,
     group: GROUP,
@@ -115,14 +116,45 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     publishSeconds: metrics.publishSeconds,
     limits,
   });
-  await startRaft(raft, peers);
-  await untilServing(parts, raft, submitter, replica);
   const housekeeping = createHousekeeping(parts, replica, store);
-  await housekeeping.start();
+  try {
+    await replica.open();
+    await disk.start(systemClock);
+    await unlessFailed(lifecycle, startRaft(raft, peers));
+    await untilServing(parts, raft, submitter, replica);
+    await housekeeping.start();
+  } catch (error) {
+    lifecycle.phase = "stopping";
+    await closeAll({ housekeeping, disk, raft, submitter, brokers, replica, log });
+    throw error;
+  }
   const cluster = new GroupControl(raft, config.nodeId);
   const broker = createBroker(parts, { replica, store, brokers, submitter, cluster });
   const peer = peers.address();
   return { replica, store, raft, log, submitter, brokers, disk, housekeeping, broker, cluster, peer };
+}
+
+/** In reverse order of opening. What closing finds is no news beside why the start failed. */
+async function closeAll(
+  half: Pick<Core, "housekeeping" | "disk" | "raft" | "submitter" | "brokers" | "replica" | "log">,
+): Promise<void> {
+  const { housekeeping, disk, raft, submitter, brokers, replica, log } = half;
+  const steps: readonly (() => unknown)[] = [
+    () => housekeeping.stop(),
+    () => raft.stop(),
+    () => submitter.abandon("shutting_down"),
+    () => disk.stop(),
+    () => brokers.stop(),
+    () => replica.abort(),
+    () => log.close(),
+  ];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch {
+      // The next one still has to be closed.
+    }
+  }
 }
 
 function createHousekeeping(
@@ -196,6 +228,10 @@ function createRaft(
       metrics.snapshots.inc();
       logger.info({ index }, "snapshot taken");
     },
+    onInstalled: (index) => {
+      metrics.snapshotsInstalled.inc();
+      logger.info({ index }, "a snapshot from a peer took the place of this node's state");
+    },
   });
 }
 
@@ -227,9 +263,6 @@ async function untilServing(
   submitter: Submitter,
   replica: Replica,
 ): Promise<void> {
-  const failure = lifecycle.failed.then((error) => {
-    throw error;
-  });
   const cancelNotices = systemClock.every(START_NOTICE_MS, () => {
     const { leaderId, roster } = raft.status();
     const facts = {
@@ -243,18 +276,27 @@ async function untilServing(
     );
   });
   const serving = async (): Promise<void> => {
-    while (replica.machine.streamTag === "") {
+    while (replica.machine.streamTag === "" && lifecycle.phase === "starting") {
+      // Refused at once while the disk is full: even then others get their turn.
       if (raft.changes.isFounded) await submitGenesis(submitter);
-      else await wait(START_POLL_MS);
+      await wait(START_POLL_MS);
     }
-    await caughtUp(raft);
+    await caughtUp(raft, lifecycle);
   };
   try {
-    await Promise.race([serving(), failure]);
+    await unlessFailed(lifecycle, serving());
   } finally {
     cancelNotices();
   }
-  lifecycle.phase = "serving";
+  if (lifecycle.phase === "starting") lifecycle.phase = "serving";
+}
+
+/** What `work` gives; rejects as soon as the node has to stop, or is told to. */
+function unlessFailed<Result>({ failed }: Lifecycle, work: Promise<Result>): Promise<Result> {
+  const failure = failed.then((error) => {
+    throw error;
+  });
+  return Promise.race([work, failure]);
 }
 
 function submitGenesis(submitter: Submitter): Promise<void> {
@@ -262,8 +304,8 @@ function submitGenesis(submitter: Submitter): Promise<void> {
   return new Promise((resolve) => submitter.submit(command, () => resolve()));
 }
 
-async function caughtUp(raft: RaftNode): Promise<void> {
-  for (;;) {
+async function caughtUp(raft: RaftNode, lifecycle: Lifecycle): Promise<void> {
+  while (lifecycle.phase === "starting") {
     try {
       await raft.barrier();
       return;

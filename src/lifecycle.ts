@@ -4,6 +4,14 @@ import type { ErrorCode } from "./errors.js";
 import { limits } from "./limits.js";
 import type { Clock } from "./runtime/clock.js";
 
+/** The node was told to stop before it served. */
+export class StoppedEarly extends Error {
+  constructor() {
+    super("told to stop before it served");
+    this.name = "StoppedEarly";
+  }
+}
+
 export class Lifecycle {
   /** Resolves when the node has to stop by itself. */
   readonly failed: Promise<Error>;
@@ -27,15 +35,21 @@ export class Lifecycle {
     };
   }
 
+  /** The node is told to stop: one that has not served yet ends its start, which may wait for others for ever. */
+  stopAsked(): void {
+    if (this.phase === "starting") this.fail(new StoppedEarly());
+  }
+
   /** Another node leads, or none ("") does. */
   leaderIs(leaderId: string): void {
     this.#leaderlessSinceMs = leaderId === "" ? this.#clock.monotonicMs() : null;
   }
 
   readiness(): Readiness {
-    if (this.phase === "starting") return { ready: false, reason: "the node is starting" };
-    if (this.phase === "stopping") return { ready: false, reason: "the node is stopping" };
-    return this.#isLeaderless() ? { ready: false, reason: "the group has no leader" } : { ready: true };
+    const not = (reason: string, canRead = false): Readiness => ({ ready: false, reason, canRead });
+    if (this.phase === "starting") return not("the node is starting");
+    if (this.phase === "stopping") return not("the node is stopping");
+    return this.#isLeaderless() ? not("the group has no leader", true) : { ready: true };
   }
 
   /** Why a command is not even tried; `null` when it is. */

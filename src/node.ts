@@ -32,14 +32,20 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
-/** Builds and starts a node. Rejects with `FatalError` or `ClusterError`: port taken, directory locked, log corrupt, disk full. */
-export async function startNode(
-  config: ServeConfig,
-  options: { readonly logger: Logger },
-): Promise<RunningNode> {
+export interface StartOptions {
+  readonly logger: Logger;
+  /** Resolves when the node is told to stop while it may still be starting. */
+  readonly stopAsked?: Promise<unknown>;
+}
+
+/**
+ * Builds and starts a node. Rejects with `FatalError` or `ClusterError`: port taken, directory locked, log corrupt, disk full; with
+ * `StoppedEarly` when it is told to stop before it serves.
+ */
+export async function startNode(config: ServeConfig, options: StartOptions): Promise<RunningNode> {
   const directory = await openDataDirectory(config.dataDir, config.nodeId, GROUP, systemClock.nowMs());
   try {
-    return await startInDirectory(config, options.logger, directory);
+    return await startInDirectory(config, options, directory);
   } catch (error) {
     await directory.unlock();
     throw error;
@@ -48,10 +54,11 @@ export async function startNode(
 
 async function startInDirectory(
   config: ServeConfig,
-  logger: Logger,
+  { logger, stopAsked }: StartOptions,
   directory: DataDirectory,
 ): Promise<RunningNode> {
   const lifecycle = new Lifecycle(systemClock);
+  void stopAsked?.then(() => lifecycle.stopAsked());
   const metrics = createMetrics();
   const core = await startCore({ config, logger, directory, metrics, lifecycle });
   const edges: Edge[] = [];

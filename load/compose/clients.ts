@@ -84,6 +84,8 @@ function connectMqtt(url: string, clientId: string): Promise<MqttClient> {
 export class MqttWriter {
   readonly acked = new Set<string>();
   readonly ackedAtMs: number[] = [];
+  /** What the library itself gave up and told us so: published while it was connecting, which then failed. */
+  failed = 0;
   connects = 1;
   readonly #client: MqttClient;
   #timer: NodeJS.Timeout | undefined;
@@ -101,8 +103,9 @@ export class MqttWriter {
     return new MqttWriter(await connectMqtt(url, "compose-writer"));
   }
 
-  get sent(): number {
-    return this.#sent;
+  /** Publishes that nothing is known of yet. */
+  get pending(): number {
+    return this.#sent - this.acked.size - this.failed;
   }
 
   start(topic: string): void {
@@ -110,7 +113,10 @@ export class MqttWriter {
       const payload = `m${this.#sent}`;
       this.#sent += 1;
       this.#client.publish(topic, payload, { qos: 1 }, (error) => {
-        if (error !== null && error !== undefined) return;
+        if (error !== null && error !== undefined) {
+          this.failed += 1;
+          return;
+        }
         this.acked.add(payload);
         this.ackedAtMs.push(performance.now());
       });

@@ -71,6 +71,16 @@ export class Faults {
     return Number(await this.#engine.evaluate(container, askScript("/clients", count)));
   }
 
+  /** Pauses two of three: nothing can be committed until they go on. */
+  async pauseMajority(): Promise<() => Promise<void>> {
+    // Chosen first: a paused container tells nothing, and who leads changes when one is paused.
+    const victims = [await this.choose("leader"), await this.choose("follower")];
+    const undo = await Promise.all(victims.map((victim) => this.#pause(victim)));
+    return async () => {
+      await Promise.all(undo.map((resume) => resume()));
+    };
+  }
+
   async restartBalancer(): Promise<() => Promise<void>> {
     await this.#engine.docker("restart", "--time", "1", await this.#engine.containerOf("balancer"));
     return async () => undefined;

@@ -3,7 +3,7 @@ import { delay } from "../lib/support.js";
 import type { PowerTerrain } from "./power.js";
 import { type Conditions, type Course, runCourse, type ScenarioReport } from "./scenario.js";
 
-const JITTER_MS = 1_000;
+const JITTER_MS = 3_000;
 const AFTERMATH_ACKNOWLEDGED = 200;
 
 export function runPowerLoss(conditions: Conditions, terrain: PowerTerrain): Promise<ScenarioReport> {

@@ -2,6 +2,7 @@
  * The few MQTT 3.1.1 packets that a load client sends and reads, by hand: a client library would be the bottleneck.
  * Section numbers are those of the standard.
  */
+import { Pieces } from "./pieces.js";
 
 export const CONNACK = 2;
 export const PUBLISH = 3;
@@ -79,7 +80,7 @@ export function readPublish(firstByte: number, body: Buffer): PublishView {
 /** Cuts a byte stream into packets. A body is a view that is valid only during the call. */
 export class PacketReader {
   readonly #onPacket: (firstByte: number, body: Buffer) => void;
-  #rest: Buffer = Buffer.alloc(0);
+  readonly #pieces = new Pieces();
 
   constructor(onPacket: (firstByte: number, body: Buffer) => void) {
     this.#onPacket = onPacket;
@@ -87,14 +88,7 @@ export class PacketReader {
 
   /** Takes the next bytes; what is left of them is copied, so `bytes` may be reused. */
   feed(bytes: Buffer): void {
-    const data = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
-    let at = 0;
-    while (at < data.length) {
-      const end = this.#takePacket(data, at);
-      if (end < 0) break;
-      at = end;
-    }
-    this.#rest = at === data.length ? Buffer.alloc(0) : Buffer.from(data.subarray(at));
+    this.#pieces.feed(bytes, (data, at) => this.#takePacket(data, at));
   }
 
   /** The end of the packet that begins at `at`, or -1 when it is not complete. */

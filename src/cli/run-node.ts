@@ -5,6 +5,7 @@ import { peerSettings } from "../config/peer-address.js";
 import { readClusterSecret } from "../config/secret-file.js";
 import type { ServeConfig } from "../config.js";
 import { FatalError } from "../errors.js";
+import { StoppedEarly } from "../lifecycle.js";
 import { limits } from "../limits.js";
 import { type RunningNode, startNode } from "../node.js";
 import { systemClock } from "../runtime/clock.js";
@@ -30,14 +31,16 @@ export async function runNode(config: ServeConfig): Promise<number> {
   warnOfChoices(config, log);
   if (secret?.warning) log.warn({ file: config.clusterSecretFile }, secret.warning);
 
-  const starting = startNode(config, { logger: log });
+  const starting = startNode(config, { logger: log, stopAsked: stopping });
   // A failed start is told below; a stop that was asked for meanwhile must not make it an unhandled rejection.
   starting.catch(() => undefined);
   let node: RunningNode;
   try {
     node = await Promise.race([starting, death]);
   } catch (error) {
-    return fatal(loud, error, "the node cannot start");
+    if (!(error instanceof StoppedEarly)) return fatal(loud, error, "the node cannot start");
+    log.info({}, "stopped before it served");
+    return 0;
   }
   loud.info({ nodeId: node.nodeId, mqtt: node.mqtt, http: node.http, peer: node.peer }, "ready");
 

@@ -269,6 +269,8 @@ export class Submitter {
     this.#movedMs = clock.monotonicMs();
     this.#cancelWatch = clock.every(RESEND_MS / 2, () => {
       const nowMs = clock.monotonicMs();
+      // What waits behind a full flight is closed for its callers' sake: a batch goes on without them.
+      if (this.#waiting.length > 0 && nowMs - this.#begunMs > limits.submitPatienceMs) this.#close();
       for (const batch of [...this.#inFlight, ...this.#closed]) {
         if (nowMs - batch.begunMs > limits.submitPatienceMs) this.#answerUnknown(batch);
       }

@@ -40,6 +40,8 @@ export interface Metrics {
   readonly logAppendSeconds: Timing;
   readonly logAppends: Count;
   readonly snapshots: Count;
+  /** Snapshots that peers sent and that were installed. */
+  readonly snapshotsInstalled: Count;
   /** Another leader, or none, as this node sees it. */
   readonly leaderChanges: Count;
   /** Adds a gauge that is read when somebody asks. */
@@ -85,6 +87,7 @@ export function createMetrics(): Metrics {
     logAppendSeconds: timing("log_append", "One durable append to the Raft log"),
     logAppends: counter("log_appends", "Durable appends to the Raft log"),
     snapshots: counter("snapshots", "Snapshots taken"),
+    snapshotsInstalled: counter("snapshots_installed", "Snapshots from peers that were installed"),
     leaderChanges: counter("raft_leader_changes", "Changes of leader, or to none, as this node saw them"),
     gauge(name, help, read) {
       new Gauge({

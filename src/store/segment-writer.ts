@@ -44,6 +44,8 @@ export class SegmentWriter {
   #writeQueued = false;
   #failure: FatalError | null = null;
   #unwrittenBytes = 0;
+  /** Where the syncs that are asked for and not done yet end, the first of them first. */
+  readonly #syncTargets: number[] = [];
   #writtenThrough: number;
   #mark: StoreMark;
   /** The last segment that was written to and its bytes: it may be dropped, its number is not used again. */
@@ -78,23 +80,36 @@ export class SegmentWriter {
     this.#writeQueued = true;
     const write = this.#turn("writing messages", async () => {
       this.#writeQueued = false;
-      while (this.#unwrittenBytes >= WRITE_BYTES_MIN) await this.#writeSome();
+      while (this.#unwrittenBytes >= WRITE_BYTES_MIN && this.#writtenThrough < this.#writableThrough) {
+        await this.#writeSome();
+      }
     });
     // The failure is kept: the next sync gives it.
     write.catch(() => undefined);
   }
 
-  /** Writes what was appended before the call, makes it durable and gives the mark. */
+  /**
+   * Writes what was appended before the call, makes it durable and gives the mark, which is exactly there: no write goes past it before,
+   * because the caller's state ends with it too.
+   */
   sync(): Promise<StoreMark> {
     const target = this.#recent.lastPosition;
-    return this.#turn("syncing messages", async () => {
+    this.#syncTargets.push(target);
+    const sync = this.#turn("syncing messages", async () => {
       await this.#writeThrough(target);
+      this.#syncTargets.shift();
       if (this.#mark.position === this.#writtenThrough) return this.#mark;
       const mark = { ...this.#end, position: this.#writtenThrough };
       await this.#catalog.active?.handle.file.sync();
       this.#mark = mark;
       return mark;
     });
+    // What was held back meanwhile.
+    sync.then(
+      () => this.appended(0, 0),
+      () => undefined,
+    );
+    return sync;
   }
 
   /** Runs `work` with everything appended before the call written, and with no write until it is done. */
@@ -150,9 +165,14 @@ export class SegmentWriter {
     while (this.#writtenThrough < position) await this.#writeSome();
   }
 
+  /** A sync that waits for its turn must not find more written than it was asked for. */
+  get #writableThrough(): number {
+    return this.#syncTargets[0] ?? this.#recent.lastPosition;
+  }
+
   /** One write: as many groups as are there, as fit into the segment, and as make a good write. */
   async #writeSome(): Promise<void> {
-    const last = this.#recent.lastPosition;
+    const last = this.#writableThrough;
     if (this.#writtenThrough === last) return;
     this.#encoder.plan(this.#writtenThrough + 1, last);
     const active = await this.#segmentWithRoom(this.#encoder.roomBytes);

@@ -59,9 +59,9 @@ function indexOf(frame: PeerFrame | undefined): number {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 20_000;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error("what was awaited did not happen in 5 s");
+    if (Date.now() > deadline) throw new Error("what was awaited did not happen in 20 s");
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

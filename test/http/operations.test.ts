@@ -25,13 +25,27 @@ describe("health and readiness", () => {
 
   it("a node that does not serve is alive, says why, and takes no stream", async () => {
     const { url, broker } = await host();
-    broker.ready = { ready: false, reason: "no leader" };
+    broker.ready = { ready: false, reason: "the node is stopping", canRead: false };
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
     const response = await fetch(`${url}/readyz`);
     expect(response.headers.get("retry-after")).toBe("1");
     const problem = await jsonOf(response);
-    expect([response.status, problem.code, problem.detail]).toEqual([503, "not_ready", "no leader"]);
+    expect([response.status, problem.code, problem.detail]).toEqual([
+      503,
+      "not_ready",
+      "the node is stopping",
+    ]);
     await expectProblem(await fetch(`${url}/topics/a/stream`), 503, "not_ready");
+  });
+
+  it("a node without a leader is not ready, and serves streams: a browser that is refused one gives up", async () => {
+    const { url, broker } = await host();
+    broker.ready = { ready: false, reason: "the group has no leader", canRead: true };
+    expect((await fetch(`${url}/readyz`)).status).toBe(503);
+    const leaving = new AbortController();
+    const stream = await fetch(`${url}/stream?topic=%23`, { signal: leaving.signal });
+    expect(stream.status).toBe(200);
+    leaving.abort();
   });
 });
 

@@ -70,7 +70,7 @@ export async function startPair(
 
 /** Waits until it holds; at most 10 s. */
 export async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 25_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error("what was awaited did not happen in 10 s");
     await new Promise((resolve) => setTimeout(resolve, 2));

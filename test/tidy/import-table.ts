@@ -183,6 +183,7 @@ export const IMPORT_TABLE: readonly Row[] = [
       RUNTIME,
       "src/config.ts",
       "src/config/",
+      "src/lifecycle.ts",
       "src/node.ts",
       "node:",
       "npm:eventsource-parser",

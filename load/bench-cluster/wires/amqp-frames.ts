@@ -1,4 +1,5 @@
 /** AMQP 0-9-1 frames by hand: methods, content, and the reader that cuts frames out of bytes. */
+import { Pieces } from "../../lib/pieces.js";
 
 const FRAME_METHOD = 1;
 const FRAME_HEADER = 2;
@@ -96,7 +97,7 @@ export const PUBLISH_TAIL: Buffer = octets(FRAME_END);
 /** Calls `onMethod` for each method frame; the arguments are valid during the call alone. */
 export class AmqpReader {
   readonly #onMethod: (classId: number, methodId: number, args: Buffer) => void;
-  #rest: Buffer = Buffer.alloc(0);
+  readonly #pieces = new Pieces();
 
   constructor(onMethod: (classId: number, methodId: number, args: Buffer) => void) {
     this.#onMethod = onMethod;
@@ -104,21 +105,22 @@ export class AmqpReader {
 
   /** Takes the next bytes; what is left of them is copied, so `bytes` may be reused. */
   feed(bytes: Buffer): void {
-    const data = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
-    let at = 0;
-    while (at + FRAME_HEAD_BYTES <= data.length) {
-      const bodyAt = at + FRAME_HEAD_BYTES;
-      const end = bodyAt + data.readUInt32BE(at + 3);
-      if (end >= data.length) break;
-      if (data[at] === FRAME_METHOD) {
-        this.#onMethod(
-          data.readUInt16BE(bodyAt),
-          data.readUInt16BE(bodyAt + 2),
-          data.subarray(bodyAt + 4, end),
-        );
-      }
-      at = end + 1;
+    this.#pieces.feed(bytes, (data, at) => this.#take(data, at));
+  }
+
+  /** The end of the frame that begins at `at`, or -1 when it is not complete. */
+  #take(data: Buffer, at: number): number {
+    const bodyAt = at + FRAME_HEAD_BYTES;
+    if (bodyAt > data.length) return -1;
+    const end = bodyAt + data.readUInt32BE(at + 3);
+    if (end >= data.length) return -1;
+    if (data[at] === FRAME_METHOD) {
+      this.#onMethod(
+        data.readUInt16BE(bodyAt),
+        data.readUInt16BE(bodyAt + 2),
+        data.subarray(bodyAt + 4, end),
+      );
     }
-    this.#rest = at === data.length ? Buffer.alloc(0) : Buffer.from(data.subarray(at));
+    return end + 1;
   }
 }

@@ -1,4 +1,5 @@
 /** HTTP/2 frames by hand (RFC 9113), as much as one kind of gRPC call on one connection needs. */
+import { Pieces } from "../../lib/pieces.js";
 
 export const DATA = 0;
 export const HEADERS = 1;
@@ -77,7 +78,7 @@ export const LATER_CALL_HEADERS: Buffer = Buffer.from([0x83, 0x86, 0xc1, 0xc0, 0
 /** Calls `onFrame` for each frame; the body is valid during the call alone. */
 export class FrameReader {
   readonly #onFrame: (type: number, flags: number, stream: number, body: Buffer) => void;
-  #rest: Buffer = Buffer.alloc(0);
+  readonly #pieces = new Pieces();
 
   constructor(onFrame: (type: number, flags: number, stream: number, body: Buffer) => void) {
     this.#onFrame = onFrame;
@@ -85,16 +86,17 @@ export class FrameReader {
 
   /** Takes the next bytes; what is left of them is copied, so `bytes` may be reused. */
   feed(bytes: Buffer): void {
-    const data = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
-    let at = 0;
-    while (at + FRAME_HEAD_BYTES <= data.length) {
-      const bodyAt = at + FRAME_HEAD_BYTES;
-      const end = bodyAt + data.readUIntBE(at, 3);
-      if (end > data.length) break;
-      const stream = data.readUInt32BE(at + STREAM_AT) & WINDOW_BYTES_MAX;
-      this.#onFrame(data[at + 3] ?? 0, data[at + 4] ?? 0, stream, data.subarray(bodyAt, end));
-      at = end;
-    }
-    this.#rest = at === data.length ? Buffer.alloc(0) : Buffer.from(data.subarray(at));
+    this.#pieces.feed(bytes, (data, at) => this.#take(data, at));
+  }
+
+  /** The end of the frame that begins at `at`, or -1 when it is not complete. */
+  #take(data: Buffer, at: number): number {
+    const bodyAt = at + FRAME_HEAD_BYTES;
+    if (bodyAt > data.length) return -1;
+    const end = bodyAt + data.readUIntBE(at, 3);
+    if (end > data.length) return -1;
+    const stream = data.readUInt32BE(at + STREAM_AT) & WINDOW_BYTES_MAX;
+    this.#onFrame(data[at + 3] ?? 0, data[at + 4] ?? 0, stream, data.subarray(bodyAt, end));
+    return end;
   }
 }

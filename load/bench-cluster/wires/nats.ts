@@ -2,8 +2,10 @@
  * The NATS text protocol, as much as publishing to JetStream needs: PUB with a reply subject, and the stream's answer as MSG on it.
  * One subscription covers all reply subjects of a connection; the slot is the last token.
  */
+
 import type { Socket } from "node:net";
 import { drainSocket } from "../../lib/drain-socket.js";
+import { Pieces } from "../../lib/pieces.js";
 import type { Address } from "../../lib/server.js";
 import {
   PublishTemplate,
@@ -32,7 +34,7 @@ export interface NatsReaderHandlers {
 /** Cuts what a server sends into messages and lines. */
 export class NatsReader {
   readonly #handlers: NatsReaderHandlers;
-  #rest: Buffer = Buffer.alloc(0);
+  readonly #pieces = new Pieces();
 
   constructor(handlers: NatsReaderHandlers) {
     this.#handlers = handlers;
@@ -40,14 +42,7 @@ export class NatsReader {
 
   /** Takes the next bytes; what is left of them is copied, so `bytes` may be reused. */
   feed(bytes: Buffer): void {
-    const data = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
-    let at = 0;
-    while (at < data.length) {
-      const end = this.#take(data, at);
-      if (end < 0) break;
-      at = end;
-    }
-    this.#rest = at === data.length ? Buffer.alloc(0) : Buffer.from(data.subarray(at));
+    this.#pieces.feed(bytes, (data, at) => this.#take(data, at));
   }
 
   /** The end of what begins at `at`, or -1 when it is not complete. */

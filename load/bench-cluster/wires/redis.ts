@@ -2,7 +2,9 @@
  * Redis streams over RESP: XADD for each publish, and behind each write a WAIT for two replicas. Only that WAIT's answer acknowledges
  * what went before it, so a window goes out and comes back as one: WAIT holds the connection, and smaller parts were measured slower.
  */
+
 import { drainSocket } from "../../lib/drain-socket.js";
+import { Pieces } from "../../lib/pieces.js";
 import type { Address } from "../../lib/server.js";
 import { PublishTemplate, type Wire, type WireArgs, type WireEvents } from "./wire.js";
 
@@ -26,7 +28,7 @@ export interface RespHandlers {
 /** Cuts answers out of bytes: bulk strings, integers, simple strings, errors. */
 export class RespReader {
   readonly #handlers: RespHandlers;
-  #rest: Buffer = Buffer.alloc(0);
+  readonly #pieces = new Pieces();
 
   constructor(handlers: RespHandlers) {
     this.#handlers = handlers;
@@ -34,14 +36,7 @@ export class RespReader {
 
   /** Takes the next bytes; what is left of them is copied, so `bytes` may be reused. */
   feed(bytes: Buffer): void {
-    const data = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
-    let at = 0;
-    while (at < data.length) {
-      const end = this.#take(data, at);
-      if (end < 0) break;
-      at = end;
-    }
-    this.#rest = at === data.length ? Buffer.alloc(0) : Buffer.from(data.subarray(at));
+    this.#pieces.feed(bytes, (data, at) => this.#take(data, at));
   }
 
   #take(data: Buffer, at: number): number {

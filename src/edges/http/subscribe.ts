@@ -109,9 +109,10 @@ async function ensureTopics(context: HttpContext, filters: FilterSet): Promise<v
   }
 }
 
-function assertReady({ broker }: HttpContext): void {
+/** A stream needs no leader: a browser that is refused one gives up for good. */
+function assertReadable({ broker }: HttpContext): void {
   const readiness = broker.readiness();
-  if (!readiness.ready) throw new JangadaError("not_ready", readiness.reason);
+  if (!readiness.ready && !readiness.canRead) throw new JangadaError("not_ready", readiness.reason);
 }
 
 /** Adds the stream routes. */
@@ -122,7 +123,7 @@ export function addStreamRoutes(app: FastifyInstance, context: HttpContext, stre
     reply: FastifyReply,
     single: boolean,
   ): Promise<FastifyReply> => {
-    assertReady(context);
+    assertReadable(context);
     const plan = await caughtUp(context, () => streamPlanOf(context, formats, request.raw, single));
     if (request.method === "HEAD") {
       return reply.headers({ ...positionHeader(context), ...streamHeaders(plan.format) }).send();

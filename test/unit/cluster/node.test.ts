@@ -1,118 +1,42 @@
 /** The Ready loop over memory twins: one voter, three voters, restarts, snapshots, and the order of disk and apply. */
 import { afterEach, describe, expect, test } from "vitest";
 import type { LogAppend } from "../../../cluster/log/log-store.js";
-import { emptyLogImage, MemoryLog, type MemoryLogImage } from "../../../cluster/log/memory-log.js";
-import { MemorySnapshotStore } from "../../../cluster/log/memory-snapshot-store.js";
-import { RaftNode } from "../../../cluster/node.js";
-import type { RaftNodeOptions } from "../../../cluster/node-options.js";
+import { MemoryLog } from "../../../cluster/log/memory-log.js";
 import type { CrashPoint } from "../../../cluster/ready-loop.js";
 import { MemoryNetwork } from "../../../cluster/transport/memory-transport.js";
 import { EMPTY_CONF_STATE, type PeerMessage } from "../../../cluster/types.js";
-import { seededRandom } from "../../../src/runtime/random.js";
 import { CountingMachine } from "../../support/counting-machine.js";
+import {
+  command,
+  LIMITS,
+  leads,
+  type Member,
+  MemoryGroup,
+  type Overrides,
+} from "../../support/memory-group.js";
 
-/** Ticks only when the test says so. */
-class HandTicker {
-  #tasks = new Set<() => void>();
-  #nowMs = 0;
-  monotonicMs = (): number => this.#nowMs;
-
-  every(_periodMs: number, task: () => void): () => void {
-    this.#tasks.add(task);
-    return () => this.#tasks.delete(task);
-  }
-
-  /** In ticks of a hundred milliseconds. */
-  after(delayMs: number, task: () => void): () => void {
-    let left = Math.ceil(delayMs / 100);
-    const cancel = this.every(100, () => {
-      left -= 1;
-      if (left > 0) return;
-      cancel();
-      task();
-    });
-    return cancel;
-  }
-
-  tick(): void {
-    this.#nowMs += 100;
-    for (const task of [...this.#tasks]) task();
-  }
-}
-
-interface Member {
-  readonly node: RaftNode;
-  readonly log: MemoryLog;
-  readonly image: MemoryLogImage;
-  readonly snapshots: MemorySnapshotStore;
-  readonly machine: CountingMachine;
-  readonly failures: Error[];
-  start(): Promise<void>;
-}
-
-const ticker = new HandTicker();
-const running: RaftNode[] = [];
+const groups: MemoryGroup[] = [];
 
 afterEach(async () => {
-  for (const node of running.splice(0)) await node.stop();
+  for (const group of groups.splice(0)) await group.stop();
 });
 
-type Overrides = Partial<RaftNodeOptions> & { readonly image?: MemoryLogImage };
-
-function member(id: string, voters: string[], network: MemoryNetwork, overrides: Overrides = {}): Member {
-  const failures: Error[] = [];
-  const image = overrides.image ?? emptyLogImage();
-  const log = (overrides.log as MemoryLog | undefined) ?? new MemoryLog(image);
-  const snapshots = (overrides.snapshots as MemorySnapshotStore | undefined) ?? new MemorySnapshotStore();
-  const machine = (overrides.machine as CountingMachine | undefined) ?? new CountingMachine();
-  const node = new RaftNode({
-    id,
-    tag: `tag of ${id}`,
-    log,
-    snapshots,
-    machine,
-    transport: network.join(id),
-    group: 0,
-    ticker,
-    random: seededRandom(Number(id)).unit,
-    limits: {
-      tickMs: 100,
-      electionTicks: 10,
-      heartbeatTicks: 1,
-      messageBytesMax: 1_000,
-      applyBytesMax: 10_000,
-      uncommittedBytesMax: 100_000,
-      inflightMessagesMax: 16,
-      snapshotLogBytes: 1_000_000,
-      snapshotBytesPerSecondMax: 1e9,
-    },
-    onWarning: () => undefined,
-    onFailed: (error) => failures.push(error),
-    ...overrides,
-  });
-  running.push(node);
-  const start = async (): Promise<void> => {
-    await node.listen();
-    await node.start({ peer: "", founding: { ...EMPTY_CONF_STATE, voters }, contacts: new Map() });
-  };
-  return { node, log, image, snapshots, machine, failures, start };
+function createGroup(): MemoryGroup {
+  const group = new MemoryGroup(new MemoryNetwork());
+  groups.push(group);
+  return group;
 }
+
+/** As it was before there were peers: votes, and no roster. */
+const plain = (...voters: string[]) => ({ founding: { ...EMPTY_CONF_STATE, voters } });
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let turn = 0; turn < 5_000; turn += 1) {
-    if (condition()) return;
-    ticker.tick();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  throw new Error(`never: ${what}`);
+  await groups.at(-1)!.until(condition, what);
 }
 
-const leads = ({ node }: Member): boolean => node.status().role === "leader";
-const command = (text: string): Uint8Array => Buffer.from(text);
-
 async function single(overrides: Overrides = {}): Promise<Member> {
-  const only = member("1", ["1"], new MemoryNetwork(), overrides);
-  await only.start();
+  const only = createGroup().member("1", ["1"], overrides);
+  await only.start(plain("1"));
   await until(() => leads(only), "a group of one has a leader");
   return only;
 }
@@ -198,17 +122,7 @@ describe("a group of one", () => {
   });
 
   test("takes a snapshot when the log has grown, compacts, and comes back from it without its state", async () => {
-    const limits = {
-      tickMs: 100,
-      electionTicks: 10,
-      heartbeatTicks: 1,
-      messageBytesMax: 1_000,
-      applyBytesMax: 10_000,
-      uncommittedBytesMax: 100_000,
-      inflightMessagesMax: 16,
-      snapshotLogBytes: 2_000,
-      snapshotBytesPerSecondMax: 1e9,
-    };
+    const limits = { ...LIMITS, snapshotLogBytes: 2_000 };
     const only = await single({ limits });
     for (let i = 0; i < 50; i += 1) {
       only.node.propose(command(`command ${i} ${"x".repeat(100)}`));
@@ -225,18 +139,19 @@ describe("a group of one", () => {
   test("refuses to start when the state is ahead of the log, or the log is gone", async () => {
     const machine = new CountingMachine();
     machine.durableIndex = 99;
-    const lost = member("1", ["1"], new MemoryNetwork(), { machine });
-    await expect(lost.start()).rejects.toMatchObject({ code: "log_corrupt" });
+    const lost = createGroup().member("1", ["1"], { machine });
+    await expect(lost.start(plain("1"))).rejects.toMatchObject({ code: "log_corrupt" });
   });
 });
 
 describe("a group of three over the memory transport", () => {
   async function three(): Promise<{ members: Member[]; network: MemoryNetwork }> {
-    const network = new MemoryNetwork();
-    const members = ["1", "2", "3"].map((id) => member(id, ["1", "2", "3"], network));
-    for (const each of members) await each.start();
+    const group = createGroup();
+    const ids = ["1", "2", "3"];
+    const members = ids.map((id) => group.member(id, ids));
+    for (const each of members) await each.start(plain(...ids));
     await until(() => members.filter(leads).length === 1, "one leads");
-    return { members, network };
+    return { members, network: group.network };
   }
 
   test("elects one leader and applies the same commands in the same order everywhere", async () => {
@@ -287,10 +202,7 @@ describe("a group of three over the memory transport", () => {
     const old = members.find(leads)!;
     const others = members.filter((each) => each !== old);
     const oldId = old.node.status().leaderId;
-    for (const id of ["1", "2", "3"]) {
-      network.cut(oldId, id);
-      network.cut(id, oldId);
-    }
+    groups.at(-1)?.isolate(oldId, ["1", "2", "3"]);
     old.node.propose(command("never"));
     await until(() => others.some(leads), "another one leads");
     others.find(leads)?.node.propose(command("yes"));

@@ -22,7 +22,12 @@ describe("A proposer whose proposals get lost", () => {
     hasLeader = true;
     answers = [];
     index = 1;
-    submitter = new Submitter({
+    submitter = createSubmitter(1);
+  });
+
+  /** Batches are closed when they have so many bytes: with one byte every command is a batch of its own. */
+  function createSubmitter(proposalBytesTarget: number): Submitter {
+    return new Submitter({
       origin: "1",
       incarnation: () => 7,
       propose: (payload) => {
@@ -33,15 +38,14 @@ describe("A proposer whose proposals get lost", () => {
       clock,
       publishSeconds: { observe: () => undefined },
       limits: {
-        // Every command is a batch of its own.
-        proposalBytesTarget: 1,
+        proposalBytesTarget,
         proposalsInFlightMax: 3,
         submitBytesMax: 10_000,
         submitCommandsMax: 1_000,
         submitPatienceMs: 3_000,
       },
     });
-  });
+  }
 
   function submit(text: string): void {
     const message = {
@@ -143,6 +147,24 @@ describe("A proposer whose proposals get lost", () => {
     expect(sequences()).toEqual([1, 2]);
     commit(0, 1);
     expect(answers).toEqual(["a:outcome_unknown", "b@1"]);
+    expect(submitter.pendingCommands).toBe(0);
+  });
+
+  test("nor does a caller wait longer whose command waits for those ahead of it", () => {
+    submitter = createSubmitter(1_000);
+    submit("a");
+    clock.turn();
+    expect(sequences()).toEqual([1]);
+    hasLeader = false;
+    submit("b");
+    clock.advance(3_500);
+    expect(answers).toEqual(["a:outcome_unknown", "b:outcome_unknown"]);
+    submit("c");
+    hasLeader = true;
+    sent = [];
+    submitter.proposeAgain();
+    commit(0, 1, 2);
+    expect(answers.slice(2)).toEqual(["c@2"]);
     expect(submitter.pendingCommands).toBe(0);
   });
 

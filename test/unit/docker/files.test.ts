@@ -100,6 +100,7 @@ describe("the load balancer", () => {
   it("never answers a stream with a status of its own, which an EventSource does not survive", () => {
     const [, streams = ""] = balancer.split("\nbackend streams\n");
     for (const status of [502, 503, 504]) expect(streams).toContain(`errorfile ${status} /dev/null`);
+    expect(streams).toContain("http-response deny if { status 503 }");
     expect(streams).toContain("http-request reject if { nbsrv lt 1 }");
   });
 });

@@ -151,3 +151,23 @@ describe("a topic with very many blocks in a segment", () => {
     }
   });
 });
+
+describe("a sync that is asked for while much is being written", () => {
+  it("gives a mark that ends where the store ended when it was asked for, whatever came after", async () => {
+    const store = await opened(new CrashingDisk(), EMPTY_MARK, { segmentBytes: 1 << 22 });
+    const stream = new Stream();
+    const topics = Array.from({ length: 3_000 }, (_unused, i) => 1 + (i % TOPICS));
+    const ends: [asked: number, given: number][] = [];
+    const syncs: Promise<void>[] = [];
+    for (let round = 0; round < 12; round += 1) {
+      store.append(stream.batch(...topics));
+      const asked = store.lastPosition;
+      syncs.push(store.sync().then(({ position }) => void ends.push([asked, position])));
+      store.append(stream.batch(...topics));
+      await Promise.resolve();
+    }
+    await Promise.all(syncs);
+    expect(ends.map(([, given]) => given)).toEqual(ends.map(([asked]) => asked));
+    expect((await store.sync()).position).toBe(store.lastPosition);
+  });
+});

@@ -1,0 +1,425 @@
+/** Changes of membership as asked for on any node, made by the leader one at a time; and what the leader does unasked. */
+import { beforeEach, describe, expect, test } from "vitest";
+import type { CoreStatus, MemberProgress } from "../../../cluster/core-types.js";
+import type { ClusterError } from "../../../cluster/errors.js";
+import { MemberChanges, type MetPeer } from "../../../cluster/member-changes.js";
+import { Membership } from "../../../cluster/membership.js";
+import { EMPTY_CONF_STATE, type Member, type MembershipChange, type Roster } from "../../../cluster/types.js";
+import { CallingPeers } from "../../support/calling-peers.js";
+import { HandTicker, turnOfLoop } from "../../support/memory-group.js";
+
+const member = (id: string, tag = `t${id}`, wantsVote = true): Member => ({
+  peer: `h${id}:1`,
+  tag,
+  wantsVote,
+});
+const rosterOf = (...ids: string[]): Roster => ({
+  clusterId: "c",
+  members: Object.fromEntries(ids.map((id) => [id, member(id)])),
+  removed: ["9"],
+});
+
+let ticker: HandTicker;
+let peers: CallingPeers;
+
+beforeEach(() => {
+  ticker = new HandTicker();
+  peers = new CallingPeers(ticker);
+});
+
+/** A node whose core is played by the test. */
+class Node {
+  readonly membership = new Membership();
+  readonly met = new Map<string, MetPeer>();
+  readonly progress = new Map<string, MemberProgress>();
+  readonly proposed: MembershipChange[] = [];
+  readonly transfers: string[] = [];
+  dead = new Set<string>();
+  isLeader: boolean;
+  leaderId: string;
+  isTransferring = false;
+  /** The core takes no change now. */
+  isBusy = false;
+  /** What is proposed is applied at once. */
+  isQuick = true;
+  lastIndex = 100;
+  readonly changes: MemberChanges;
+
+  constructor(id: string, leaderId: string, voters: readonly string[], roster = rosterOf(...voters)) {
+    this.isLeader = id === leaderId;
+    this.leaderId = leaderId;
+    this.membership.reset(1, { ...EMPTY_CONF_STATE, voters, roster });
+    for (const voter of voters) this.progress.set(voter, { match: 100, awaitsSnapshot: false });
+    this.changes = new MemberChanges({
+      id,
+      calls: peers.join(id),
+      membership: this.membership,
+      status: () => this.status(),
+      lastIndex: () => this.lastIndex,
+      propose: (change) => this.#propose(change),
+      transferLeader: (to) => this.transfers.push(to),
+      met: (other) => this.met.get(other),
+      isAlive: (other) => !this.dead.has(other),
+      after: (delayMs, task) => ticker.after(delayMs, task),
+      monotonicMs: ticker.monotonicMs,
+    });
+  }
+
+  status(): CoreStatus {
+    return {
+      role: this.isLeader ? "leader" : "follower",
+      leaderId: this.leaderId,
+      term: 1,
+      commit: this.lastIndex,
+      applied: this.lastIndex,
+      progress: this.progress,
+      isTransferring: this.isTransferring,
+    };
+  }
+
+  /** An entry is applied that says `change`. */
+  apply(change: MembershipChange | null, index = this.lastIndex): void {
+    if (change !== null) this.membership.changed(index, this.#votesAfter(change), change);
+    this.changes.applied(index, change);
+  }
+
+  #propose(change: MembershipChange): number | null {
+    if (this.isBusy) return null;
+    this.proposed.push(change);
+    this.lastIndex += 1;
+    const index = this.lastIndex;
+    if (this.isQuick) queueMicrotask(() => this.apply(change, index));
+    return index;
+  }
+
+  #votesAfter({ kind, id }: MembershipChange) {
+    const { voters, learners } = this.membership.current;
+    const without = { voters: voters.filter((v) => v !== id), learners: learners.filter((l) => l !== id) };
+    if (kind === "update") return { ...EMPTY_CONF_STATE, voters, learners };
+    if (kind === "add-learner")
+      return { ...EMPTY_CONF_STATE, ...without, learners: [...without.learners, id] };
+    if (kind === "promote") return { ...EMPTY_CONF_STATE, ...without, voters: [...without.voters, id] };
+    return { ...EMPTY_CONF_STATE, ...without };
+  }
+}
+
+/** What a promise gave: its value, or the error's code. Time passes meanwhile. */
+async function outcome<Result>(promise: Promise<Result>): Promise<Result | string> {
+  let result: { value: Result | string } | null = null;
+  promise.then(
+    (value) => {
+      result = { value };
+    },
+    (error: ClusterError) => {
+      result = { value: error.code };
+    },
+  );
+  for (let turn = 0; turn < 200 && result === null; turn += 1) {
+    await turnOfLoop();
+    if (result === null) ticker.tick();
+  }
+  if (result === null) throw new Error("it never settles");
+  return (result as { value: Result | string }).value;
+}
+
+const THREE = ["1", "2", "3"];
+
+describe.each([
+  ["on the leader", "1"],
+  ["through another node", "2"],
+])("asked %s", (_where, asked) => {
+  let leader: Node;
+  let changes: MemberChanges;
+
+  beforeEach(() => {
+    leader = new Node("1", "1", THREE);
+    changes = asked === "1" ? leader.changes : new Node("2", "1", THREE).changes;
+  });
+
+  test("adding makes a learner; again is no error and no second change", async () => {
+    expect(await outcome(changes.add("4", member("4")))).toBeUndefined();
+    expect(leader.membership.current.learners).toEqual(["4"]);
+    expect(leader.membership.roster.members["4"]).toEqual(member("4"));
+    expect(await outcome(changes.add("4", member("4")))).toBeUndefined();
+    expect(await outcome(changes.add("4", member("4", "")))).toBeUndefined();
+    expect(leader.proposed).toHaveLength(1);
+  });
+
+  test("who was announced without a tag may come with one; who has one keeps it", async () => {
+    await outcome(changes.add("4", member("4", "")));
+    expect(await outcome(changes.add("4", member("4", "t4")))).toBeUndefined();
+    expect(await outcome(changes.add("3", member("3", "of another disk")))).toBe("member_exists");
+    expect(await outcome(changes.add("9", member("9")))).toBe("member_removed");
+  });
+
+  test("the same disk at another address is the same node; another node at no tag is not", async () => {
+    const moved = { ...member("3"), peer: "elsewhere:1" };
+    expect(await outcome(changes.add("3", moved))).toBeUndefined();
+    expect(await outcome(changes.add("3", { ...moved, tag: "" }))).toBe("member_exists");
+    expect(leader.proposed).toEqual([]);
+  });
+
+  test("promoting says that a learner wants its vote", async () => {
+    await outcome(changes.add("4", member("4", "t4", false)));
+    expect(await outcome(changes.promote("4"))).toBeUndefined();
+    expect(leader.membership.roster.members["4"]?.wantsVote).toBe(true);
+    expect(leader.membership.current.learners).toEqual(["4"]);
+    expect(await outcome(changes.promote("4"))).toBeUndefined();
+    expect(leader.proposed.map(({ kind }) => kind)).toEqual(["add-learner", "update"]);
+    expect(await outcome(changes.promote("8"))).toBe("member_unknown");
+  });
+
+  test("removing takes out, once", async () => {
+    expect(await outcome(changes.remove("3"))).toBeUndefined();
+    expect(leader.membership.current.voters).toEqual(["1", "2"]);
+    expect(leader.membership.roster.removed).toEqual(["9", "3"]);
+    expect(await outcome(changes.remove("3"))).toBeUndefined();
+    expect(leader.proposed).toHaveLength(1);
+    expect(await outcome(changes.remove("8"))).toBe("member_unknown");
+  });
+
+  test("transferring gives the new leader's name", async () => {
+    const transferred = outcome(changes.transfer("3"));
+    await turnOfLoop();
+    expect(leader.transfers).toEqual(["3"]);
+    leader.isLeader = false;
+    leader.leaderId = "3";
+    expect(await transferred).toBe("3");
+  });
+
+  test("to whom it is handed is a voter, alive and another", async () => {
+    await outcome(changes.add("4", member("4")));
+    expect(await outcome(changes.transfer("4"))).toBe("member_unknown");
+    expect(await outcome(changes.transfer("8"))).toBe("member_unknown");
+    expect(await outcome(changes.transfer("1"))).toBe("1");
+    leader.dead.add("3");
+    expect(await outcome(changes.transfer("3"))).toBe("transfer_failed");
+    expect(leader.transfers).toEqual([]);
+  });
+
+  test("without a name the leadership goes to the one that is furthest of those alive", async () => {
+    leader.progress.set("2", { match: 90, awaitsSnapshot: false });
+    leader.progress.set("3", { match: 95, awaitsSnapshot: false });
+    expect(await outcome(changes.transfer(""))).toBe("transfer_failed");
+    leader.dead.add("3");
+    expect(await outcome(changes.transfer(""))).toBe("transfer_failed");
+    expect(leader.transfers).toEqual(["3", "2"]);
+    leader.dead.add("2");
+    expect(await outcome(changes.transfer(""))).toBe("transfer_failed");
+    expect(leader.transfers).toHaveLength(2);
+  });
+
+  test("a change waits while another is under way, and is told so when that lasts", async () => {
+    leader.isBusy = true;
+    const added = outcome(changes.add("4", member("4")));
+    for (let turn = 0; turn < 20; turn += 1) {
+      ticker.tick();
+      await turnOfLoop();
+    }
+    leader.isBusy = false;
+    expect(await added).toBeUndefined();
+    expect(leader.proposed).toHaveLength(1);
+  });
+});
+
+describe("the quorum", () => {
+  test.each<[string, readonly string[], readonly string[], string, string | undefined]>([
+    ["three, all alive", THREE, [], "3", undefined],
+    ["three, the one that goes is dead", THREE, ["3"], "3", undefined],
+    ["three, another one is dead", THREE, ["2"], "3", "quorum_at_risk"],
+    ["two, the other one is dead", ["1", "2"], ["2"], "2", undefined],
+    ["five, two others are dead", ["1", "2", "3", "4", "5"], ["2", "4"], "3", "quorum_at_risk"],
+    ["five, one other is dead", ["1", "2", "3", "4", "5"], ["2"], "3", undefined],
+    ["the last one", ["1"], [], "1", "quorum_at_risk"],
+  ])("of %s", async (_what, voters, dead, id, code) => {
+    const leader = new Node("1", "1", voters);
+    leader.dead = new Set(dead);
+    expect(await outcome(leader.changes.remove(id))).toBe(code);
+  });
+
+  test("is not touched by a learner that goes", async () => {
+    const leader = new Node("1", "1", THREE);
+    await outcome(leader.changes.add("4", member("4")));
+    leader.dead = new Set(["2"]);
+    expect(await outcome(leader.changes.remove("4"))).toBeUndefined();
+  });
+});
+
+describe("a leader that is taken out", () => {
+  test("hands over first, and the next leader takes it out", async () => {
+    const leader = new Node("1", "1", THREE);
+    const next = new Node("2", "1", THREE);
+    const removed = outcome(leader.changes.remove("1"));
+    await turnOfLoop();
+    expect(leader.transfers).toEqual(["2"]);
+    leader.isLeader = false;
+    leader.leaderId = "2";
+    next.isLeader = true;
+    next.leaderId = "2";
+    expect(await removed).toBeUndefined();
+    expect(leader.proposed).toEqual([]);
+    expect(next.proposed).toEqual([{ kind: "remove", id: "1", member: null }]);
+  });
+
+  test("says so when nobody takes over", async () => {
+    const leader = new Node("1", "1", THREE);
+    expect(await outcome(leader.changes.remove("1"))).toBe("transfer_failed");
+    expect(leader.proposed).toEqual([]);
+  });
+});
+
+describe("a change that is lost", () => {
+  test("with the leadership is asked for again of the next leader", async () => {
+    const former = new Node("1", "1", THREE);
+    const next = new Node("2", "1", THREE);
+    former.isQuick = false;
+    const added = outcome(former.changes.add("4", member("4")));
+    await turnOfLoop();
+    expect(former.proposed).toHaveLength(1);
+    former.isLeader = false;
+    former.leaderId = "2";
+    next.isLeader = true;
+    next.leaderId = "2";
+    // Another leader wrote something else there.
+    former.apply(null, 101);
+    expect(await added).toBeUndefined();
+    expect(next.proposed).toHaveLength(1);
+  });
+
+  test.each<[string, MembershipChange]>([
+    ["another change", { kind: "remove", id: "3", member: null }],
+    ["the same for another node", { kind: "add-learner", id: "5", member: member("5") }],
+  ])("to %s at its place is not taken for done", async (_what, other) => {
+    const leader = new Node("1", "1", THREE);
+    leader.isQuick = false;
+    const added = outcome(leader.changes.add("4", member("4")));
+    await turnOfLoop();
+    leader.isQuick = true;
+    leader.apply(other, 101);
+    expect(await added).toBeUndefined();
+    expect(leader.proposed).toHaveLength(2);
+  });
+
+  test("is done when an earlier entry is applied, not before its own", async () => {
+    const leader = new Node("1", "1", THREE);
+    leader.isQuick = false;
+    let isDone = false;
+    void leader.changes.add("4", member("4")).then(() => {
+      isDone = true;
+    });
+    await turnOfLoop();
+    leader.apply({ kind: "update", id: "3", member: member("3") }, 100);
+    await turnOfLoop();
+    expect(isDone).toBe(false);
+    leader.apply(leader.proposed[0]!, 101);
+    await turnOfLoop();
+    expect(isDone).toBe(true);
+    expect(ticker.pending).toBe(0);
+  });
+
+  test("for ever, as nobody leads, is told after ten seconds", async () => {
+    const node = new Node("2", "", THREE);
+    expect(await outcome(node.changes.add("4", member("4")))).toBe("no_leader");
+    expect(ticker.monotonicMs()).toBeGreaterThanOrEqual(10_000);
+    expect(ticker.pending).toBe(0);
+  });
+});
+
+describe("what the leader does unasked", () => {
+  async function chores(node: Node, times = 5): Promise<void> {
+    for (let time = 0; time < times; time += 1) {
+      node.changes.chore();
+      await turnOfLoop();
+    }
+  }
+
+  test("it writes down tags of those it met, one after the other, and addresses that changed", async () => {
+    const roster = rosterOf();
+    const members = Object.fromEntries(THREE.map((id) => [id, member(id, "")]));
+    const leader = new Node("1", "1", THREE, { ...roster, members });
+    for (const id of THREE) leader.met.set(id, { peer: `h${id}:1`, tag: `t${id}` });
+    expect([leader.changes.unmet, leader.changes.isFounded]).toEqual([THREE, false]);
+    leader.changes.chore();
+    leader.changes.chore();
+    expect(leader.proposed).toHaveLength(1);
+    expect(leader.changes.isFounded).toBe(false);
+    await chores(leader);
+    expect(leader.proposed.map(({ kind, id }) => `${kind} ${id}`)).toEqual([
+      "update 1",
+      "update 2",
+      "update 3",
+    ]);
+    expect(leader.membership.roster.members).toEqual(rosterOf(...THREE).members);
+    expect(leader.changes.unmet).toEqual([]);
+    leader.met.set("2", { peer: "moved:2", tag: "t2" });
+    await chores(leader);
+    expect(leader.membership.roster.members["2"]).toEqual({ ...member("2"), peer: "moved:2" });
+    expect(leader.proposed).toHaveLength(4);
+  });
+
+  test("it never writes another tag over one that is known", async () => {
+    const leader = new Node("1", "1", THREE);
+    leader.met.set("2", { peer: "moved:2", tag: "of another disk" });
+    await chores(leader);
+    expect(leader.proposed).toEqual([]);
+  });
+
+  test.each<[string, (leader: Node) => void, boolean]>([
+    ["that has caught up", () => undefined, true],
+    [
+      "that is nearly there",
+      (leader) => leader.progress.set("4", { match: 40, awaitsSnapshot: false }),
+      true,
+    ],
+    ["that is far behind", (leader) => leader.progress.set("4", { match: 30, awaitsSnapshot: false }), false],
+    ["of which nothing is known", (leader) => leader.progress.delete("4"), false],
+    [
+      "that gets a snapshot",
+      (leader) => leader.progress.set("4", { match: 100, awaitsSnapshot: true }),
+      false,
+    ],
+    ["that is dead", (leader) => leader.dead.add("4"), false],
+  ])("it promotes a learner %s: %#", async (_what, arrange, isPromoted) => {
+    const leader = new Node("1", "1", THREE);
+    await outcome(leader.changes.add("4", member("4")));
+    leader.progress.set("4", { match: 100, awaitsSnapshot: false });
+    arrange(leader);
+    await chores(leader);
+    expect(leader.membership.current.voters.includes("4")).toBe(isPromoted);
+  });
+
+  test("it leaves learners learners that want to be", async () => {
+    const leader = new Node("1", "1", THREE);
+    await outcome(leader.changes.add("4", member("4", "t4", false)));
+    leader.progress.set("4", { match: 100, awaitsSnapshot: false });
+    await chores(leader);
+    expect(leader.membership.current.learners).toEqual(["4"]);
+  });
+
+  test.each<[string, (node: Node) => void]>([
+    ["it does not lead", (node) => (node.isLeader = false)],
+    ["it hands over", (node) => (node.isTransferring = true)],
+  ])("nothing while %s", async (_what, arrange) => {
+    const node = new Node("1", "1", THREE);
+    node.met.set("2", { peer: "moved:2", tag: "t2" });
+    arrange(node);
+    await chores(node);
+    expect(node.proposed).toEqual([]);
+  });
+
+  test("the group is founded when all have all that is applied", () => {
+    const leader = new Node("1", "1", THREE);
+    expect(leader.changes.isFounded).toBe(true);
+    leader.progress.set("3", { match: 99, awaitsSnapshot: false });
+    expect(leader.changes.isFounded).toBe(false);
+    leader.progress.set("3", { match: 100, awaitsSnapshot: false });
+    leader.isLeader = false;
+    expect(leader.changes.isFounded).toBe(false);
+  });
+});
+
+test("a voter that no roster names, of a group from before there were peers, is nobody's id to take", async () => {
+  const leader = new Node("1", "1", ["1"], { clusterId: "", members: {}, removed: [] });
+  expect(await outcome(leader.changes.add("1", member("1")))).toBe("member_exists");
+  expect(leader.proposed).toEqual([]);
+});
