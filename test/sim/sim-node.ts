@@ -111,8 +111,8 @@ export class SimNode {
     if (!life.scope.alive) return;
     this.#tell(`serves, applied ${life.replica.appliedIndex}, head ${life.store.lastPosition}`);
     // Before its tag was written down it had promised nothing.
-    const isItself = setting.history.tags.get(this.id) === this.tag;
-    setting.world.check(isItself, () => `node ${this.id} serves, though it lost its disk`);
+    const known = setting.history.tags.get(this.id) ?? this.tag;
+    setting.world.check(known === this.tag, () => `node ${this.id} serves, though it lost its disk`);
     inspect(setting, this.id, life);
   }
 
