@@ -6,6 +6,7 @@ import type { CommittedEntry } from "../../cluster/state-machine.js";
 import type { MembershipChange, NodeId } from "../../cluster/types.js";
 import { decodeEnvelope } from "../../src/commands/codec.js";
 import { Machine } from "../../src/state-machine/machine.js";
+import { tagOf } from "./roster.js";
 import type { World } from "./world.js";
 
 /** Index 1 is the base that every group begins from. */
@@ -17,6 +18,8 @@ export class History {
   readonly learners = new Set<NodeId>();
   /** Who was removed, by which entry. */
   readonly removed = new Map<NodeId, number>();
+  /** Of members' disks, as far as they are written down. */
+  readonly tags = new Map<NodeId, string>();
   readonly #world: World;
   readonly #entries: CommittedEntry[] = [];
   readonly #changes = new Map<number, string>();
@@ -24,6 +27,8 @@ export class History {
   constructor(world: World, voters: readonly NodeId[]) {
     this.#world = world;
     this.voters = new Set(voters);
+    // A group of one knows its own from the beginning.
+    if (voters.length === 1) for (const id of voters) this.tags.set(id, tagOf(id, 0));
   }
 
   get lastIndex(): number {
@@ -70,7 +75,8 @@ export class History {
     else this.machine.apply(decodeEnvelope(data.slice()), index);
   }
 
-  #changed(index: number, { kind, id }: MembershipChange, said: string): void {
+  #changed(index: number, { kind, id, member }: MembershipChange, said: string): void {
+    if (member !== null && member.tag !== "") this.tags.set(id, member.tag);
     this.#changes.set(index, said);
     this.#world.tell("group", `entry ${index}: ${said}`);
     if (kind === "add-learner") {

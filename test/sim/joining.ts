@@ -32,11 +32,18 @@ export async function join({ id, member, door, clock }: JoinOptions): Promise<Ti
   }
 }
 
-/** What is not there in time counts as nothing: whoever was asked may be gone. */
+/** What is not there in time counts as nothing: whoever was asked may be gone. Whoever asked and is gone hears nothing any more. */
 export function within<Result>(clock: Clock, ms: number, work: Promise<Result>): Promise<Result | null> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => resolve(null));
-    work.finally(cancel).then(resolve, reject);
+    const heard = (task: () => void): void => {
+      cancel();
+      clock.soon(task);
+    };
+    work.then(
+      (result) => heard(() => resolve(result)),
+      (error: unknown) => heard(() => reject(error)),
+    );
   });
 }
 

@@ -81,19 +81,23 @@ export class MembershipNemesis {
 
   #doom(node: SimNode): void {
     if (!this.#mayDoom(node)) return;
-    const wantsVote = ({ arrival }: SimNode): boolean => arrival !== "joins as learner";
-    const doomedVoters = [...this.#doomed].filter(wantsVote).length;
-    if (wantsVote(node) && this.#group.votersToBe - doomedVoters <= VOTERS_MIN) return;
+    if (!this.#canBeSpared(node)) return;
     this.#setting.world.tell("group", `node ${node.id} is to go`);
     this.#doomed.add(node);
   }
 
+  /** Without it, and those who are to go anyway, there are voters enough. */
+  #canBeSpared(node: SimNode): boolean {
+    const wantsVote = ({ arrival }: SimNode): boolean => arrival !== "joins as learner";
+    const doomed = [...this.#doomed].filter(wantsVote).length;
+    return !wantsVote(node) || this.#group.votersToBe - doomed > VOTERS_MIN;
+  }
+
   /** One at a time: a second loss could be a majority's. */
   #wipe(node: SimNode): void {
-    const isLost = this.#group.members.some(({ generation }) => generation > 0);
-    if (isLost || !this.#mayDoom(node) || node.retired !== null) return;
-    const hasPlace = node.arrival === "joins as learner" || this.#setting.history.voters.size > VOTERS_MIN;
-    if (!hasPlace && this.#add("joins as voter") === null) return;
+    const isOneLost = this.#group.members.some(({ generation }) => generation > 0);
+    if (isOneLost || !this.#mayDoom(node) || node.retired !== null) return;
+    if (!this.#canBeSpared(node) && this.#add("joins as voter") === null) return;
     node.wipe();
     this.#doomed.add(node);
   }
@@ -126,8 +130,9 @@ export class MembershipNemesis {
       if (!history.learners.has(node.id)) this.#promoted.delete(node);
       else if (this.#chance.of(0.3)) this.#ask((raft) => raft.changes.promote(node.id));
     }
-    const next = [...this.#doomed].find(({ id }) => this.#mayGo(id));
-    if (next !== undefined && !this.#isAsking) this.#remove(next.id);
+    // Who lost its disk goes first: without it the group is one short already.
+    const [next] = [...this.#doomed].sort((a, b) => b.generation - a.generation);
+    if (next !== undefined && this.#mayGo(next.id) && !this.#isAsking) this.#remove(next.id);
     world.after(LOOK_MS, () => this.#look());
   }
 

@@ -50,7 +50,7 @@ export const PLANTS_OF_MANY: readonly Plant[] = [
         return refusal === "member_wiped" ? null : refusal;
       },
     },
-    /lost its disk|two leaders|another entry|out of range/,
+    /lost its disk|two leaders|another entry|out of range|not within/,
   ),
   planted(
     "a node that was removed is let in",
@@ -73,7 +73,7 @@ export const PLANTS_OF_MANY: readonly Plant[] = [
     "snapshots forget who is who",
     3,
     { snapshots: (disk) => new RosterlessSnapshots(disk) },
-    /come or gone|nobody else|stops by itself|lost its disk/,
+    /not within|stops by itself|lost its disk/,
   ),
   planted(
     "snapshots leave origins out, three voters",

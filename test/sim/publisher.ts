@@ -25,6 +25,8 @@ interface Keyed {
   readonly ids: readonly string[];
   readonly messages: readonly OutgoingMessage[];
   answer: Published | null;
+  /** Somebody was told that it was done for the first time: nobody else is. */
+  isTold: boolean;
 }
 
 interface Op {
@@ -150,7 +152,7 @@ export class Publisher {
   #publishWithKey(life: Life): void {
     const { ids, messages } = this.#messages(this.#chance.whole(1, 3));
     const topic = this.#chance.pick(KEPT_TOPICS);
-    this.#repeat(life, { key: `key of ${ids[0]}`, topic, ids, messages, answer: null });
+    this.#repeat(life, { key: `key of ${ids[0]}`, topic, ids, messages, answer: null, isTold: false });
   }
 
   #repeat(life: Life, keyed: Keyed): void {
@@ -222,8 +224,10 @@ export class Publisher {
     world.check(keyed !== null || !answer.replayed, () => `${ids[0]} has no key and is a repeat`);
     if (keyed === null) return;
     const first = keyed.answer;
-    const isStable = first === null || (answer.replayed && sameAnswer(first, answer));
+    const isStable = first === null || sameAnswer(first, answer);
     world.check(isStable, () => `${keyed.key} was answered otherwise before`);
+    world.check(answer.replayed || !keyed.isTold, () => `${keyed.key} was done for the first time twice`);
+    if (!answer.replayed) keyed.isTold = true;
     if (first !== null) return;
     keyed.answer = answer;
     this.#keys.push(keyed);

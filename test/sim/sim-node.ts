@@ -110,7 +110,9 @@ export class SimNode {
     }
     if (!life.scope.alive) return;
     this.#tell(`serves, applied ${life.replica.appliedIndex}, head ${life.store.lastPosition}`);
-    setting.world.check(this.generation === 0, () => `node ${this.id} serves, though it lost its disk`);
+    // Before its tag was written down it had promised nothing.
+    const known = setting.history.tags.get(this.id) ?? this.tag;
+    setting.world.check(known === this.tag, () => `node ${this.id} serves, though it lost its disk`);
     inspect(setting, this.id, life);
   }
 

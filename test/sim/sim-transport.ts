@@ -7,6 +7,7 @@ import type { PeerFrame, PeerView, Transport } from "../../cluster/transport/tra
 import type { NodeId } from "../../cluster/types.js";
 import type { Scope } from "./event-queue.js";
 import type { SimNetwork } from "./sim-network.js";
+import { Crashed } from "./world.js";
 
 /** What the membership decides about peers. */
 export interface Door {
@@ -96,6 +97,7 @@ export class SimTransport implements Transport {
   }
 
   async start(): Promise<void> {
+    if (!this.scope.alive) throw new Crashed();
     this.#started = true;
     this.#network.started(this);
     this.#dialDue();

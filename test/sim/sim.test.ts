@@ -5,14 +5,18 @@
 import { describe, expect, test } from "vitest";
 import { CRASH_POINTS } from "../../cluster/ready-loop.js";
 import { PLANTS } from "./plants.js";
+import type { Size } from "./profile.js";
 import { type RunResult, run } from "./simulation.js";
 
 const ONE_VOTER_SEEDS = 150;
-const THREE_VOTERS_SEEDS = 60;
+const THREE_VOTERS_SEEDS = 40;
+const FIVE_VOTERS_SEEDS = 15;
+/** A machine that has other things to do takes longer. */
+const TIMEOUT_MS = 120_000;
 /** Each planted bug shows within this many seeds. */
 const SEEDS_TO_FIND = 40;
 
-async function runAll(nodes: 1 | 3, seeds: number): Promise<RunResult[]> {
+async function runAll(nodes: Size, seeds: number): Promise<RunResult[]> {
   const results: RunResult[] = [];
   for (let seed = 1; seed <= seeds; seed += 1) results.push(await run({ seed, nodes }));
   return results;
@@ -25,7 +29,9 @@ const total = (results: readonly RunResult[], what: keyof RunResult["counts"]): 
   results.reduce((sum, { counts }) => sum + counts[what], 0);
 
 describe("lives from seeds", () => {
-  test("one voter: nothing acknowledged is lost, doubled or moved, whatever crashes when", async () => {
+  test("one voter: nothing acknowledged is lost, doubled or moved, whatever crashes when", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
     const results = await runAll(1, ONE_VOTER_SEEDS);
     expect(violations(results)).toEqual([]);
     expect(total(results, "crashes")).toBeGreaterThan(ONE_VOTER_SEEDS);
@@ -42,12 +48,24 @@ describe("lives from seeds", () => {
     expect([...crashed]).toEqual(expect.arrayContaining([...CRASH_POINTS]));
   });
 
-  test("three voters: one history, one leader a term, everybody the same in the end", async () => {
-    const results = await runAll(3, THREE_VOTERS_SEEDS);
-    expect(violations(results)).toEqual([]);
-    expect(total(results, "crashes")).toBeGreaterThan(3 * THREE_VOTERS_SEEDS);
-    expect(total(results, "publishes")).toBeGreaterThan(20 * THREE_VOTERS_SEEDS);
-  });
+  const many: readonly (readonly [Size, number])[] = [
+    [3, THREE_VOTERS_SEEDS],
+    [5, FIVE_VOTERS_SEEDS],
+  ];
+  test.each(many)(
+    "%i voters, who come and go: one history, one leader a term, no stale read, everybody the same in the end",
+    async (nodes, seeds) => {
+      const results = await runAll(nodes, seeds);
+      expect(violations(results)).toEqual([]);
+      expect(total(results, "crashes")).toBeGreaterThan(3 * seeds);
+      expect(total(results, "publishes")).toBeGreaterThan(20 * seeds);
+      expect(total(results, "reads")).toBeGreaterThan(20 * seeds);
+      expect(total(results, "adds")).toBeGreaterThan(seeds / 3);
+      expect(total(results, "removals")).toBeGreaterThan(seeds / 3);
+      expect(total(results, "wipes")).toBeGreaterThan(0);
+    },
+    TIMEOUT_MS,
+  );
 
   test.each([1, 3] as const)(
     "%i voters: the same seed gives the same run, another one another",
@@ -64,11 +82,15 @@ describe("lives from seeds", () => {
 });
 
 describe("planted bugs are found", () => {
-  test.each(PLANTS)("$name ($nodes)", async ({ nodes, seams, shows }) => {
-    let found: string | null = null;
-    for (let seed = 1; seed <= SEEDS_TO_FIND && found === null; seed += 1) {
-      found = (await run({ seed, nodes, seams })).violation;
-    }
-    expect(found).toMatch(shows);
-  });
+  test.each(PLANTS)(
+    "$name ($nodes)",
+    async ({ nodes, seams, shows }) => {
+      let found: string | null = null;
+      for (let seed = 1; seed <= SEEDS_TO_FIND && found === null; seed += 1) {
+        found = (await run({ seed, nodes, seams })).violation;
+      }
+      expect(found).toMatch(shows);
+    },
+    TIMEOUT_MS,
+  );
 });

@@ -1,0 +1,60 @@
+/** What becomes of a snapshot that was offered to a peer. */
+import { expect, test } from "vitest";
+import { Calls } from "../../../cluster/calls.js";
+import { MemorySnapshotStore } from "../../../cluster/log/memory-snapshot-store.js";
+import { SNAPSHOT_METHODS, SnapshotSender } from "../../../cluster/snapshot-sender.js";
+import type { PeerFrame } from "../../../cluster/transport/transport.js";
+import { EMPTY_CONF_STATE } from "../../../cluster/types.js";
+
+async function sender(): Promise<{
+  readonly sender: SnapshotSender;
+  readonly failed: string[];
+  ask(method: string, params: Readonly<Record<string, unknown>>): Promise<void>;
+}> {
+  const snapshots = new MemorySnapshotStore();
+  await snapshots.create({ index: 5, term: 1, confState: EMPTY_CONF_STATE }, (sink) =>
+    sink.write("state.bin", Uint8Array.of(1)),
+  );
+  const failed: string[] = [];
+  const answers: PeerFrame[] = [];
+  const after = (): (() => void) => () => undefined;
+  const calls = new Calls({ group: 0, send: (_to, frame) => void answers.push(frame), after });
+  const made = new SnapshotSender({
+    calls,
+    snapshots,
+    bytesPerSecondMax: 1e9,
+    after,
+    monotonicMs: () => 0,
+    onFailed: (peer) => failed.push(peer),
+  });
+  const ask = async (method: string, params: Readonly<Record<string, unknown>>): Promise<void> => {
+    const before = answers.length;
+    calls.receive("2", { kind: "request", group: 0, call: before + 1, method, params, isBulk: false });
+    await expect.poll(() => answers.length).toBe(before + 1);
+  };
+  return { sender: made, failed, ask };
+}
+
+test("an offer to a peer that cannot be reached has failed", async () => {
+  const { sender: made, failed } = await sender();
+  made.offered("2", 5);
+  made.unreachable("2");
+  expect(failed).toEqual(["2"]);
+});
+
+test("a transfer under way outlives a broken link", async () => {
+  const { sender: made, failed, ask } = await sender();
+  made.offered("2", 5);
+  await ask(SNAPSHOT_METHODS.open, {});
+  made.unreachable("2");
+  expect(failed).toEqual([]);
+});
+
+test("a peer that has it all and cannot be reached is asked anew: its answer may be lost", async () => {
+  const { sender: made, failed, ask } = await sender();
+  made.offered("2", 5);
+  await ask(SNAPSHOT_METHODS.open, {});
+  await ask(SNAPSHOT_METHODS.close, { isComplete: true });
+  made.unreachable("2");
+  expect(failed).toEqual(["2"]);
+});
