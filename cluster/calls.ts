@@ -18,6 +18,8 @@ export type CallHandler = (from: NodeId, params: CallParams) => Promise<Partial<
 export interface CallsOptions {
   readonly group: GroupId;
   readonly send: (to: NodeId, frame: PeerFrame) => void;
+  /** Number before the first call. Another one in each life: an answer to a question of the life before must not be taken for one of this. */
+  readonly lastCall: number;
   /** Runs a task after so long; gives what cancels it. */
   readonly after: (delayMs: number, task: () => void) => () => void;
 }
@@ -47,11 +49,12 @@ export class Calls {
   readonly #options: CallsOptions;
   readonly #handlers = new Map<string, CallHandler>();
   readonly #waiting = new Map<number, Waiting>();
-  #last = 0;
+  #last: number;
   #isStopped = false;
 
   constructor(options: CallsOptions) {
     this.#options = options;
+    this.#last = options.lastCall;
   }
 
   /** Sets who answers a method. */

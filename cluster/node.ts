@@ -6,6 +6,7 @@ import { Acquaintances, type Refusal, removedError } from "./acquaintances.js";
 import { Calls } from "./calls.js";
 import type { CoreStatus } from "./core-types.js";
 import { ClusterError } from "./errors.js";
+import { GuardedCore } from "./guarded-core.js";
 import { MemberChanges } from "./member-changes.js";
 import { type MemberReport, MemberReports } from "./member-reports.js";
 import { Membership } from "./membership.js";
@@ -15,7 +16,7 @@ import { Proposals } from "./proposals.js";
 import { RaftCore } from "./raft-core.js";
 import { Reads } from "./reads.js";
 import { ReadyLoop } from "./ready-loop.js";
-import { restart } from "./restart.js";
+import { type Restart, restart } from "./restart.js";
 import { SnapshotKeeper } from "./snapshot-keeper.js";
 import { SnapshotReceiver } from "./snapshot-receiver.js";
 import { SnapshotSender } from "./snapshot-sender.js";
@@ -25,10 +26,13 @@ import type { HardState, LogIndex, MembershipChange, NodeId, PeerMessage } from 
 
 /** The leader's chores come every so many ticks. */
 const CHORE_TICKS = 4;
+/** Calls are numbered from a number of chance on. */
+const FIRST_CALL_MAX = 2 ** 40;
 
 export class RaftNode {
   readonly #options: RaftNodeOptions;
   readonly #membership = new Membership();
+  readonly #core: GuardedCore;
   readonly #acquaintances: Acquaintances;
   readonly #calls: Calls;
   readonly #reads: Reads;
@@ -38,9 +42,7 @@ export class RaftNode {
   readonly #sender: SnapshotSender;
   readonly #receiver: SnapshotReceiver;
   #keeper: SnapshotKeeper | null = null;
-  #core: RaftCore | null = null;
   #loop: ReadyLoop | null = null;
-  #hardState: HardState = { term: 0, vote: "", commit: 0 };
   #running: Promise<void> = Promise.resolve();
   #isStopping = false;
   #hasFailed = false;
@@ -54,15 +56,19 @@ export class RaftNode {
     const { id, group, transport, snapshots, ticker, limits, onWarning } = options;
     const after = (delayMs: number, task: () => void): (() => void) => ticker.after(delayMs, task);
     const monotonicMs = (): number => ticker.monotonicMs();
-    const status = (): CoreStatus => this.#status();
+    this.#core = new GuardedCore({
+      onBroken: (error) => this.#fail(error),
+      onUsed: () => this.#loop?.kick(),
+    });
+    const status = (): CoreStatus => this.#core.status();
     const send = (to: NodeId, frame: PeerFrame): void => transport.send(to, frame);
     this.#acquaintances = new Acquaintances(() => this.#membership.roster);
-    this.#calls = new Calls({ group, send, after });
+    this.#calls = new Calls({ group, send, after, lastCall: Math.floor(options.random() * FIRST_CALL_MAX) });
     this.#reads = new Reads({
       id,
       calls: this.#calls,
       status,
-      readIndex: (context) => this.#guard((core) => core.readIndex(context)),
+      readIndex: (context) => this.#core.use((core) => core.readIndex(context)),
       after,
       monotonicMs,
     });
@@ -72,8 +78,8 @@ export class RaftNode {
       membership: this.#membership,
       status,
       lastIndex: () => options.log.lastIndex(),
-      propose: (change) => this.#proposeChange(change),
-      transferLeader: (to) => this.#guard((core) => core.transferLeader(to)),
+      propose: (change) => this.#core.proposeChange(change),
+      transferLeader: (to) => this.#core.use((core) => core.transferLeader(to)),
       met: (member) => this.#acquaintances.get(member),
       isAlive: (member) => this.#isAlive(member),
       after,
@@ -84,14 +90,19 @@ export class RaftNode {
       status,
       isAlive: (member) => this.#isAlive(member),
     });
-    this.#proposals = new Proposals({ group, status, append: (payloads) => this.#append(payloads), send });
+    this.#proposals = new Proposals({
+      group,
+      status,
+      append: (payloads) => this.#core.append(payloads),
+      send,
+    });
     this.#sender = new SnapshotSender({
       calls: this.#calls,
       snapshots,
       bytesPerSecondMax: limits.snapshotBytesPerSecondMax,
       after,
       monotonicMs,
-      onFailed: (member) => this.#guard((core) => core.reportSnapshotFailed(member)),
+      onFailed: (member) => this.#core.use((core) => core.reportSnapshotFailed(member)),
     });
     this.#receiver = new SnapshotReceiver({
       calls: this.#calls,
@@ -106,7 +117,7 @@ export class RaftNode {
     });
     transport.onFrame((from, frame) => this.#receive(from, frame));
     transport.onUnreachable((member) => {
-      this.#guard((core) => core.reportUnreachable(member));
+      this.#core.use((core) => core.reportUnreachable(member));
       this.#sender.unreachable(member);
     });
   }
@@ -126,17 +137,17 @@ export class RaftNode {
     this.#acquaintances.expect(contacts);
     this.#acquaintances.meet({ id, tag, clusterId: "", address: peer });
     const { hardState, from, offer } = await restart(this.#options, founding, this.#membership);
-    this.#hardState = hardState;
-    const core = this.#createCore(from);
+    this.#core.expect(hardState);
+    const core = this.#createCore(hardState, from);
     if (offer !== null) core.offerSnapshot(offer);
     this.#keeper = this.#createKeeper();
-    this.#loop = this.#createLoop(core, this.#keeper, from);
-    await this.#loop.replay(this.#hardState.commit);
+    this.#loop = this.#createLoop(core, this.#keeper, { hardState, from });
+    await this.#loop.replay(hardState.commit);
     this.#reads.applied(core.status().applied);
     this.#assertBelongs();
     if (this.#isStopping) return;
     // From here on frames reach the core: not where it was told to stop meanwhile.
-    this.#core = core;
+    this.#core.open(core);
     this.#dialPeers();
     if (this.#membership.isOnlyVoter(id)) core.campaign();
     this.#stopTicks = ticker.every(limits.tickMs, () => this.#tick());
@@ -173,7 +184,7 @@ export class RaftNode {
 
   status(): NodeView {
     const { voters, learners } = this.#membership.current;
-    return { ...this.#status(), voters, learners, roster: this.#membership.roster };
+    return { ...this.#core.status(), voters, learners, roster: this.#membership.roster };
   }
 
   peers(): readonly PeerView[] {
@@ -194,6 +205,7 @@ export class RaftNode {
   /** Lets the round that is under way finish, then closes nothing: the stores belong to the caller. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    this.#core.stop();
     this.#stopTicks();
     const received = this.#receiver.stop();
     this.#calls.stop();
@@ -205,12 +217,12 @@ export class RaftNode {
     await this.#keeper?.stop();
   }
 
-  #createCore(applied: LogIndex): RaftCore {
+  #createCore(hardState: HardState, applied: LogIndex): RaftCore {
     const { id, log, random, limits, onWarning } = this.#options;
     return new RaftCore({
       id,
       log,
-      hardState: this.#hardState,
+      hardState,
       confState: this.#membership.current,
       applied,
       random,
@@ -230,23 +242,22 @@ export class RaftNode {
       neededFrom: () =>
         neededFrom({
           id,
-          status: this.#status(),
+          status: this.#core.status(),
           isAlive: (member) => this.#isAlive(member),
           ofTransfers: this.#sender.neededFrom(),
         }),
       isAlone: () => this.#membership.isOnlyVoter(id) && this.#membership.current.learners.length === 0,
       isReceiving: () => this.#receiver.isReceiving,
       onTaken: (meta) => {
-        this.#core?.offerSnapshot(meta);
+        this.#core.use((core) => core.offerSnapshot(meta));
         onSnapshot?.(meta.index);
-        this.#loop?.kick();
       },
       onWarning,
       crashPoint: (point) => crashPoint?.(point),
     });
   }
 
-  #createLoop(core: RaftCore, keeper: SnapshotKeeper, from: LogIndex): ReadyLoop {
+  #createLoop(core: RaftCore, keeper: SnapshotKeeper, begun: Pick<Restart, "hardState" | "from">): ReadyLoop {
     const { log, snapshots, machine, ticker, onAppended, crashPoint } = this.#options;
     return new ReadyLoop({
       core,
@@ -255,8 +266,7 @@ export class RaftNode {
       machine,
       membership: this.#membership,
       keeper,
-      hardState: this.#hardState,
-      from,
+      ...begun,
       send: (message) => this.#send(message),
       gather: () => {
         this.#proposals.flush();
@@ -274,14 +284,6 @@ export class RaftNode {
     });
   }
 
-  #status(): CoreStatus {
-    const core = this.#core?.status();
-    if (core !== undefined) return core;
-    const { term, commit } = this.#hardState;
-    const progress = new Map();
-    return { role: "follower", leaderId: "", term, commit, applied: 0, progress, isTransferring: false };
-  }
-
   /** A newcomer hears nothing before there is a snapshot that knows it: one that does not could never be installed (engine rule 4). */
   #send(message: PeerMessage): void {
     const { transport, group, snapshots } = this.#options;
@@ -296,7 +298,7 @@ export class RaftNode {
   }
 
   #receive(from: NodeId, frame: PeerFrame): void {
-    if (frame.group !== this.#options.group || this.#core === null || this.#isStopping) return;
+    if (frame.group !== this.#options.group || !this.#core.isOpen) return;
     switch (frame.kind) {
       case "raft":
         this.#step(frame.message);
@@ -313,25 +315,9 @@ export class RaftNode {
   /** The offer of a snapshot waits until its bytes are here; everything else is stepped as it comes. */
   #step(message: PeerMessage): void {
     const { snapshot } = message;
-    if (snapshot === null) this.#guard((core) => core.step(message));
-    else if (snapshot.index <= this.#status().commit) this.#loop?.offer(message);
+    if (snapshot === null) this.#core.use((core) => core.step(message));
+    else if (snapshot.index <= this.#core.status().commit) this.#loop?.offer(message);
     else this.#receiver.offered(message);
-  }
-
-  #append(payloads: readonly Uint8Array[]): boolean {
-    let isTaken = false;
-    this.#guard((core) => {
-      isTaken = core.propose(payloads);
-    });
-    return isTaken;
-  }
-
-  #proposeChange(change: MembershipChange): LogIndex | null {
-    let index: LogIndex | null = null;
-    this.#guard((core) => {
-      index = core.proposeChange(change);
-    });
-    return index;
   }
 
   #membershipChanged(index: LogIndex, change: MembershipChange | null): void {
@@ -363,34 +349,24 @@ export class RaftNode {
   }
 
   #tick(): void {
-    this.#guard((core) => core.tick());
+    this.#core.use((core) => core.tick());
     this.#ticks += 1;
     if (this.#ticks % CHORE_TICKS !== 0 || this.#isStopping) return;
     this.#changes.chore();
-    const { progress } = this.#status();
+    const { progress } = this.#core.status();
     this.#sender.settle((peer) => progress.get(peer)?.awaitsSnapshot === true);
   }
 
   #tellLeader(): void {
-    const { leaderId } = this.#status();
+    const { leaderId } = this.#core.status();
     if (leaderId === this.#leaderId) return;
     this.#leaderId = leaderId;
     this.#options.onLeader?.(leaderId);
   }
 
-  /** What the core finds broken outside a round stops the node too, and not whoever brought the frame or the tick. */
-  #guard(call: (core: RaftCore) => void): void {
-    if (this.#isStopping || this.#core === null) return;
-    try {
-      call(this.#core);
-    } catch (error) {
-      this.#fail(error);
-    }
-    this.#loop?.kick();
-  }
-
   #fail(error: unknown): void {
     this.#isStopping = true;
+    this.#core.stop();
     this.#stopTicks();
     this.#loop?.stop();
     if (this.#hasFailed) return;

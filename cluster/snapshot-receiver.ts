@@ -7,7 +7,7 @@ import type { Calls } from "./calls.js";
 import { ClusterError } from "./errors.js";
 import { fieldsOf, isCount, parseMeta } from "./log/snapshot-meta.js";
 import type { SnapshotFile, SnapshotSink, SnapshotStore } from "./log/snapshot-store.js";
-import { SNAPSHOT_METHODS, SNAPSHOT_PIECE_BYTES } from "./snapshot-sender.js";
+import { SNAPSHOT_METHODS } from "./snapshot-sender.js";
 import type { CallParams } from "./transport/transport.js";
 import type { LogIndex, NodeId, PeerMessage, SnapshotMeta } from "./types.js";
 
@@ -32,6 +32,8 @@ const AHEAD = 3;
 interface Listing {
   readonly meta: SnapshotMeta;
   readonly files: readonly SnapshotFile[];
+  /** What one answer brings, but for the last of a file: the sender's choice. */
+  readonly pieceBytes: number;
 }
 
 export class SnapshotReceiver {
@@ -118,7 +120,7 @@ export class SnapshotReceiver {
       .catch(() => undefined);
   }
 
-  async #fetchAll(from: NodeId, { meta, files }: Listing, sink: SnapshotSink): Promise<void> {
+  async #fetchAll(from: NodeId, { meta, files, pieceBytes }: Listing, sink: SnapshotSink): Promise<void> {
     for (const file of files) {
       await sink.write(file.name, new Uint8Array(0));
       let crc = 0;
@@ -130,7 +132,7 @@ export class SnapshotReceiver {
           const piece = this.#piece(from, meta, file.name, asked);
           piece.catch(() => undefined);
           ahead.push(piece);
-          asked += SNAPSHOT_PIECE_BYTES;
+          asked += pieceBytes;
         }
         const bytes = await ahead.shift();
         if (bytes === undefined || bytes.byteLength === 0)
@@ -164,7 +166,7 @@ export class SnapshotReceiver {
 }
 
 /** What a peer said that its snapshot is made of. Throws `snapshot_corrupt`. */
-function listingOf({ meta, files }: CallParams): Listing {
+function listingOf({ meta, files, pieceBytes }: CallParams): Listing {
   const parsed = parseMeta(meta);
   const list: readonly unknown[] = Array.isArray(files) ? files : [];
   const known = list
@@ -172,8 +174,9 @@ function listingOf({ meta, files }: CallParams): Listing {
     .flatMap(({ name, bytes, crc }) =>
       typeof name === "string" && isCount(bytes) && isCount(crc) ? [{ name, bytes, crc }] : [],
     );
-  if (parsed === null || !Array.isArray(files) || known.length !== list.length) {
+  const isWhole = Array.isArray(files) && known.length === list.length;
+  if (parsed === null || !isWhole || !isCount(pieceBytes) || pieceBytes === 0) {
     throw new ClusterError("snapshot_corrupt", "a peer's list of its snapshot's files is malformed");
   }
-  return { meta: parsed, files: known };
+  return { meta: parsed, files: known, pieceBytes };
 }

@@ -112,7 +112,11 @@ export class SnapshotSender {
     const { meta, files } = held.source;
     this.#set(from, { held, index: meta.index, state: "reading", sinceMs: this.#options.monotonicMs() });
     return {
-      params: { meta: plainMeta(meta), files: files.map(({ name, bytes, crc }) => ({ name, bytes, crc })) },
+      params: {
+        meta: plainMeta(meta),
+        files: files.map(({ name, bytes, crc }) => ({ name, bytes, crc })),
+        pieceBytes: SNAPSHOT_PIECE_BYTES,
+      },
     };
   }
 

@@ -23,6 +23,7 @@ export class CallingPeers {
 
   join(id: NodeId): Calls {
     const calls = new Calls({
+      lastCall: 0,
       group: 0,
       send: (to, frame) => this.#send(id, to, frame),
       after: (delayMs, task) => this.ticker.after(delayMs, task),

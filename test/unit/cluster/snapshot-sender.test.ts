@@ -18,7 +18,7 @@ async function sender(): Promise<{
   const failed: string[] = [];
   const answers: PeerFrame[] = [];
   const after = (): (() => void) => () => undefined;
-  const calls = new Calls({ group: 0, send: (_to, frame) => void answers.push(frame), after });
+  const calls = new Calls({ group: 0, lastCall: 0, send: (_to, frame) => void answers.push(frame), after });
   const made = new SnapshotSender({
     calls,
     snapshots,
