@@ -120,7 +120,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   try {
     await replica.open();
     await disk.start(systemClock);
-    await unlessFailed(lifecycle, startRaft(raft, peers));
+    await unlessFailed(lifecycle, startRaft(raft, peers, directory));
     await untilServing(parts, raft, submitter, replica);
     await housekeeping.start();
   } catch (error) {
@@ -246,10 +246,12 @@ function turnedAway(
 }
 
 /** Where the port is chosen by the system, the node has to listen before it can say where it is. */
-async function startRaft(raft: RaftNode, peers: PeerSide): Promise<void> {
+async function startRaft(raft: RaftNode, peers: PeerSide, directory: DataDirectory): Promise<void> {
   if (peers.mustListenFirst) await raft.listen();
   const origin = await peers.origin();
   await raft.start(origin);
+  // Before it can vote: it hears nobody yet.
+  await directory.keepHasRun();
   if (!peers.mustListenFirst) await raft.listen();
 }
 

@@ -25,6 +25,8 @@ interface Identity {
   readonly tag: string;
   readonly incarnation: number;
   readonly ticket: KeptTicket | null;
+  /** Raft ran here: it may have voted, and must never run here without what it wrote. */
+  readonly hasRun: boolean;
 }
 
 export interface DataDirectory {
@@ -41,12 +43,14 @@ export interface DataDirectory {
   readonly ticket: KeptTicket | null;
   /** Durable when it resolves. */
   keepTicket(ticket: KeptTicket): Promise<void>;
+  /** Raft has begun its log here. Durable when it resolves. */
+  keepHasRun(): Promise<void>;
   unlock(): Promise<void>;
 }
 
 /**
  * Makes the directory (mode 0700) when it is missing and locks it. Throws `ClusterError` `directory_locked`, `FatalError`
- * `wrong_node_id`, `data_version` or `directory_unusable`.
+ * `wrong_node_id`, `data_version`, `directory_unusable`, or `log_corrupt` where a log was and is no more.
  */
 export async function openDataDirectory(
   dataDir: string,
@@ -65,13 +69,19 @@ export async function openDataDirectory(
   }
   const lock = await lockDirectory(root);
   const path = join(root, "node.json");
+  const hasLog = (await readdir(join(groupDir, "log")).catch(() => [])).length > 0;
   let identity: Identity;
   try {
     identity = await claim(path, nodeId, nowMs);
+    if (identity.hasRun && !hasLog) throw lostLog(root);
   } catch (error) {
     await lock.release();
     throw error;
   }
+  const amend = async (news: Partial<Identity>): Promise<void> => {
+    identity = { ...identity, ...news };
+    await keep(path, identity);
+  };
   return {
     root,
     logDir: join(groupDir, "log"),
@@ -79,9 +89,12 @@ export async function openDataDirectory(
     storeDir: groupDir,
     tag: identity.tag,
     incarnation: identity.incarnation,
-    hasLog: (await readdir(join(groupDir, "log")).catch(() => [])).length > 0,
+    hasLog,
     ticket: identity.ticket,
-    keepTicket: (ticket) => keep(path, { ...identity, ticket }),
+    keepTicket: (ticket) => amend({ ticket }),
+    keepHasRun: async () => {
+      if (!identity.hasRun) await amend({ hasRun: true });
+    },
     unlock: () => lock.release(),
   };
 }
@@ -112,9 +125,16 @@ async function claim(path: string, nodeId: string, nowMs: number): Promise<Ident
   return identity;
 }
 
+function lostLog(root: string): FatalError {
+  return new FatalError(
+    "log_corrupt",
+    `${root} had a Raft log and has none: the node may have voted for what it lost (restore a backup, or remove this node from its cluster and let it join with a new --node-id and an empty --data-dir)`,
+  );
+}
+
 function newIdentity(nodeId: string): Identity {
   const tag = randomBytes(TAG_BYTES).toString("hex");
-  return { version: FORMAT_VERSION, nodeId, tag, incarnation: 0, ticket: null };
+  return { version: FORMAT_VERSION, nodeId, tag, incarnation: 0, ticket: null, hasRun: false };
 }
 
 async function keep(path: string, identity: Identity): Promise<void> {
@@ -131,11 +151,13 @@ function unwritable(path: string, error: NodeJS.ErrnoException): FatalError {
 
 function parseIdentity(path: string, text: string): Identity {
   try {
-    const { version, nodeId, tag, incarnation, ticket = null } = JSON.parse(text);
+    const { version, nodeId, tag, incarnation, ticket = null, hasRun = false } = JSON.parse(text);
     if (typeof version === "number" && typeof nodeId === "string") {
       // Format 1 knew neither.
       const isComplete = typeof tag === "string" && Number.isSafeInteger(incarnation);
-      return isComplete ? { version, nodeId, tag, incarnation, ticket } : { ...newIdentity(nodeId), version };
+      return isComplete
+        ? { version, nodeId, tag, incarnation, ticket, hasRun: hasRun === true }
+        : { ...newIdentity(nodeId), version };
     }
   } catch {
     // Falls through to the one error for everything that is not an identity.

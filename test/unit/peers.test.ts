@@ -37,6 +37,7 @@ function sideOf(
     hasLog,
     ticket,
     keepTicket: async (given) => void kept.push(given),
+    keepHasRun: async () => undefined,
     unlock: async () => undefined,
   };
   const doorkeeper = {

@@ -23,6 +23,7 @@ describe("a data directory", () => {
       tag,
       incarnation,
       ticket: null,
+      hasRun: false,
     });
     await expect(openDataDirectory(root, "2", 0, NOW_MS)).rejects.toMatchObject({ code: "wrong_node_id" });
   });
@@ -47,6 +48,20 @@ describe("a data directory", () => {
     await second.unlock();
     expect(first.tag).toMatch(/^[0-9a-f]{16}$/);
     expect(second.tag).toBe(first.tag);
+  });
+
+  it("whose log was lost is refused: the node may have voted", async () => {
+    const first = await openDataDirectory(root, "1", 0, NOW_MS);
+    await mkdir(first.logDir, { recursive: true });
+    await writeFile(join(first.logDir, "0000000001.seg"), "a segment");
+    await first.keepHasRun();
+    await first.unlock();
+    const second = await openDataDirectory(root, "1", 0, NOW_MS);
+    expect(second.hasLog).toBe(true);
+    await second.unlock();
+    await rm(join(root, "groups"), { recursive: true });
+    const refused = expect(openDataDirectory(root, "1", 0, NOW_MS)).rejects;
+    await refused.toMatchObject({ name: "FatalError", code: "log_corrupt" });
   });
 
   it("keeps what the node was told when it joined", async () => {
