@@ -91,7 +91,8 @@ export class RaftNode {
       bytesPerSecondMax: limits.snapshotBytesPerSecondMax,
       after,
       monotonicMs,
-      onFailed: (member) => this.#guard((core) => core.reportSnapshotFailed(member)),
+      onFailed: (member) => this.#guard((core) => core.reportSnapshot(member, "failed")),
+      onInstalled: (member) => this.#guard((core) => core.reportSnapshot(member, "installed")),
     });
     this.#receiver = new SnapshotReceiver({
       calls: this.#calls,

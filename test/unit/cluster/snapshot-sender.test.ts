@@ -9,6 +9,7 @@ import { EMPTY_CONF_STATE } from "../../../cluster/types.js";
 async function sender(): Promise<{
   readonly sender: SnapshotSender;
   readonly failed: string[];
+  readonly installed: string[];
   ask(method: string, params: Readonly<Record<string, unknown>>): Promise<void>;
 }> {
   const snapshots = new MemorySnapshotStore();
@@ -16,6 +17,7 @@ async function sender(): Promise<{
     sink.write("state.bin", Uint8Array.of(1)),
   );
   const failed: string[] = [];
+  const installed: string[] = [];
   const answers: PeerFrame[] = [];
   const after = (): (() => void) => () => undefined;
   const calls = new Calls({ group: 0, send: (_to, frame) => void answers.push(frame), after });
@@ -26,13 +28,14 @@ async function sender(): Promise<{
     after,
     monotonicMs: () => 0,
     onFailed: (peer) => failed.push(peer),
+    onInstalled: (peer) => installed.push(peer),
   });
   const ask = async (method: string, params: Readonly<Record<string, unknown>>): Promise<void> => {
     const before = answers.length;
     calls.receive("2", { kind: "request", group: 0, call: before + 1, method, params, isBulk: false });
     await expect.poll(() => answers.length).toBe(before + 1);
   };
-  return { sender: made, failed, ask };
+  return { sender: made, failed, installed, ask };
 }
 
 test("an offer to a peer that cannot be reached has failed", async () => {
@@ -57,4 +60,17 @@ test("a peer that has it all and cannot be reached is asked anew: its answer may
   await ask(SNAPSHOT_METHODS.close, { isComplete: true });
   made.unreachable("2");
   expect(failed).toEqual(["2"]);
+});
+
+test("a peer that says that it has installed it is sent what comes after", async () => {
+  const { sender: made, failed, installed, ask } = await sender();
+  made.offered("2", 5);
+  await ask(SNAPSHOT_METHODS.open, {});
+  await ask(SNAPSHOT_METHODS.close, { isComplete: true });
+  expect(installed).toEqual([]);
+  await ask(SNAPSHOT_METHODS.close, { isComplete: true, isInstalled: true });
+  await ask(SNAPSHOT_METHODS.close, { isComplete: true, isInstalled: true });
+  expect(installed).toEqual(["2"]);
+  made.unreachable("2");
+  expect(failed).toEqual([]);
 });

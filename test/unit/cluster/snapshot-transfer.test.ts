@@ -46,6 +46,7 @@ beforeEach(() => {
 
 function leader(id: string, bytesPerSecondMax = 1e9) {
   const failed: string[] = [];
+  const installed: string[] = [];
   const snapshots = new MemorySnapshotStore();
   const calls = peers.join(id);
   const sender = new SnapshotSender({
@@ -55,8 +56,9 @@ function leader(id: string, bytesPerSecondMax = 1e9) {
     after: (delayMs, task) => ticker.after(delayMs, task),
     monotonicMs: ticker.monotonicMs,
     onFailed: (peer) => failed.push(peer),
+    onInstalled: (peer) => installed.push(peer),
   });
-  return { sender, snapshots, failed, calls };
+  return { sender, snapshots, failed, installed, calls };
 }
 
 function follower(idle: () => Promise<void> = async () => undefined) {
@@ -298,7 +300,12 @@ describe("the sender", () => {
   });
 
   test("waits long for the installation, and not for a peer that is gone meanwhile", async () => {
-    const [from, to] = [leader("1"), follower()];
+    let asked = 0;
+    const installing = async (): Promise<void> => {
+      asked += 1;
+      if (asked > 1) await new Promise(() => undefined);
+    };
+    const [from, to] = [leader("1"), follower(installing)];
     await fill(from.snapshots, 50);
     from.sender.offered("2", 50);
     to.receiver.offered(offerOf("1", 50));
@@ -308,6 +315,15 @@ describe("the sender", () => {
     expect([from.failed, from.sender.neededFrom()]).toEqual([[], 51]);
     from.sender.unreachable("2");
     expect([from.failed, from.sender.neededFrom()]).toEqual([["2"], null]);
+  });
+
+  test("goes on when a peer says that it has installed it: the word of its core may be lost", async () => {
+    const [from, to] = [leader("1"), follower()];
+    await fill(from.snapshots, 50);
+    from.sender.offered("2", 50);
+    to.receiver.offered(offerOf("1", 50));
+    await until(() => from.installed.length > 0, "the peer has installed it");
+    expect([from.installed, from.failed, from.sender.neededFrom()]).toEqual([["2"], [], null]);
   });
 
   test("takes silence of a peer in the middle of a transfer for no end: it may go on", async () => {
