@@ -47,7 +47,6 @@ export class RaftNode {
   #stopTicks: () => void = () => undefined;
   #ticks = 0;
   #leaderId: NodeId | "" = "";
-  #contacts: ReadonlyMap<NodeId, string> = new Map();
 
   constructor(options: RaftNodeOptions) {
     this.#options = options;
@@ -123,7 +122,6 @@ export class RaftNode {
    */
   async start({ peer, founding, contacts }: Origin): Promise<void> {
     const { id, tag, limits, ticker } = this.#options;
-    this.#contacts = contacts;
     this.#acquaintances.expect(contacts);
     this.#acquaintances.meet({ id, tag, clusterId: "", address: peer });
     const { hardState, from, offer } = await restart(this.#options, founding, this.#membership);
@@ -164,6 +162,7 @@ export class RaftNode {
 
   meet(hello: PeerIdentity): void {
     this.#acquaintances.meet(hello);
+    if (this.#core !== null && !this.#membership.includes(hello.id)) this.#dialPeers();
   }
 
   /** For the transport: a peer turned this node away for good. */
@@ -354,8 +353,7 @@ export class RaftNode {
   }
 
   #dialPeers(): void {
-    const addresses = this.#membership.addresses();
-    this.#options.transport.setPeers(addresses.size === 0 ? this.#contacts : addresses);
+    this.#options.transport.setPeers(this.#acquaintances.reachable(this.#membership.addresses()));
   }
 
   #isAlive(id: NodeId): boolean {
