@@ -133,7 +133,8 @@ export class RaftNode {
     await this.#loop.replay(this.#hardState.commit);
     this.#reads.applied(core.status().applied);
     this.#assertBelongs();
-    // From here on frames reach the core.
+    if (this.#isStopping) return;
+    // From here on frames reach the core: not where it was told to stop meanwhile.
     this.#core = core;
     this.#dialPeers();
     if (this.#membership.isOnlyVoter(id)) core.campaign();

@@ -51,7 +51,8 @@ export function createPeerSide(
       transport: new MemoryNetwork().join(config.nodeId),
       address: () => null,
       mustListenFirst: false,
-      origin: async () => lone(config.nodeId, directory.tag, ""),
+      origin: async () =>
+        directory.ticket === null ? lone(config.nodeId, directory.tag, "") : joined("", directory.ticket),
     };
   }
   const secret = config.clusterSecretFile === null ? null : readClusterSecret(config.clusterSecretFile);
@@ -108,11 +109,11 @@ async function originOf(
   peer: string,
 ): Promise<Origin> {
   const { nodeId, initialCluster, joinUrl, isLearner } = config;
+  // A directory that joined belongs where it joined, whatever is said now: with its log still empty it would found another group.
+  if (directory.ticket !== null) return joined(peer, directory.ticket);
   if (joinUrl !== null) {
     const member = { id: nodeId, peer, tag: directory.tag, wantsVote: !isLearner };
-    const ticket = directory.ticket ?? (await join(joinUrl, member, directory, logger));
-    const contacts = new Map(ticket.members.map(({ id, peer: address }) => [id, address]));
-    return { peer, founding: null, contacts };
+    return joined(peer, await join(joinUrl, member, directory, logger));
   }
   if (initialCluster.length === 0) return lone(nodeId, directory.tag, peer);
   const members: Record<NodeId, Member> = {};
@@ -123,6 +124,11 @@ async function originOf(
   const clusterId = clusterIdOf(ids.map((id) => `${id}=${members[id]?.peer}`).join(","));
   const roster = { clusterId, members, removed: [] };
   return { peer, founding: { ...EMPTY_CONF_STATE, voters: ids, roster }, contacts: new Map() };
+}
+
+/** A group that is there already. */
+function joined(peer: string, { members }: JoinTicket): Origin {
+  return { peer, founding: null, contacts: new Map(members.map(({ id, peer: address }) => [id, address])) };
 }
 
 /** A group of one begins; it can grow if it has a peer port. */

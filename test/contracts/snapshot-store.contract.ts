@@ -111,6 +111,63 @@ export function describeSnapshotStore(name: string, createPlace: () => Promise<S
       expect(await contentOf((await again()).latest()!)).toEqual({ state: "at 9" });
     });
 
+    describe("hold", () => {
+      const make = (store: SnapshotStore, index: number): Promise<SnapshotSource> =>
+        store.create(marker(index, 1), (sink) => sink.write("state", Buffer.from(`at ${index}`)));
+
+      it("gives nothing where there is nothing, else the newest", async () => {
+        const { store } = await start();
+        expect(store.hold()).toBeNull();
+        await make(store, 3);
+        const held = store.hold();
+        expect(held?.source.meta).toEqual(marker(3, 1));
+        held?.release();
+      });
+
+      it("keeps what is read, whatever comes after it, until the last reader lets go", async () => {
+        const { store } = await start();
+        await make(store, 3);
+        const [one, two] = [store.hold()!, store.hold()!];
+        await make(store, 5);
+        const three = store.hold()!;
+        await make(store, 9);
+        expect(store.latest()?.meta.index).toBe(9);
+        expect(store.hold()?.source.meta.index).toBe(9);
+        one.release();
+        for (const [held, text] of [
+          [two, "at 3"],
+          [three, "at 5"],
+        ] as const) {
+          expect(await contentOf(held.source)).toEqual({ state: text });
+          await held.source.verify();
+        }
+        two.release();
+        expect(await contentOf(three.source)).toEqual({ state: "at 5" });
+        three.release();
+        expect(await contentOf(store.latest()!)).toEqual({ state: "at 9" });
+      });
+
+      it("of the newest is no reason to remove it when it is let go of", async () => {
+        const { store, again } = await start();
+        await make(store, 3);
+        for (let nth = 0; nth < 3; nth += 1) store.hold()?.release();
+        expect(await contentOf(store.latest()!)).toEqual({ state: "at 3" });
+        await make(store, 5);
+        expect((await again()).latest()?.meta.index).toBe(5);
+      });
+
+      it("ends with the process: what was held is gone at the next start", async () => {
+        const { store, again } = await start();
+        await make(store, 3);
+        store.hold();
+        await make(store, 5);
+        const next = await again();
+        expect(next.latest()?.meta.index).toBe(5);
+        await make(next, 6);
+        expect(await contentOf(next.latest()!)).toEqual({ state: "at 6" });
+      });
+    });
+
     it("changes nothing when the filling fails", async () => {
       const { store, again } = await start();
       await store.create(marker(3, 1), (sink) => sink.write("state", Buffer.from("good")));

@@ -2,9 +2,12 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect, it } from "vitest";
 import { FileSnapshotStore } from "../../cluster/log/file-snapshot-store.js";
 import { type MemorySnapshotImage, MemorySnapshotStore } from "../../cluster/log/memory-snapshot-store.js";
+import { turnOfLoop } from "../support/memory-group.js";
 import { SimulatedDisk, seededRandom } from "../support/simulated-disk.js";
+import { marker } from "./log-store.contract.js";
 import { describeSnapshotStore } from "./snapshot-store.contract.js";
 
 describeSnapshotStore("in memory", async () => {
@@ -69,4 +72,24 @@ describeSnapshotStore("on the real disk", async () => {
     },
     remove: () => rm(dir, { recursive: true, force: true }),
   };
+});
+
+it("on disk, a snapshot that is read stays in its directory, and goes with its last reader", async () => {
+  const disk = new SimulatedDisk(seededRandom(1));
+  const store = new FileSnapshotStore({ dir: "/snapshots", group: 0, disk });
+  await store.open();
+  const make = (index: number) =>
+    store.create(marker(index, 1), (sink) => sink.write("state", Buffer.from(`at ${index}`)));
+  const kept = (): string[] => [...new Set(disk.paths().map((path) => path.split("/")[2] ?? ""))].sort();
+  await make(3);
+  const held = [store.hold()!, store.hold()!];
+  await make(5);
+  await make(7);
+  expect(kept()).toEqual(["snapshot-0000000001", "snapshot-0000000003"]);
+  held[0]!.release();
+  for (let turn = 0; turn < 10; turn += 1) await turnOfLoop();
+  expect(kept()).toContain("snapshot-0000000001");
+  held[1]!.release();
+  for (let turn = 0; turn < 50 && kept().length > 1; turn += 1) await turnOfLoop();
+  expect(kept()).toEqual(["snapshot-0000000003"]);
 });

@@ -1,23 +1,10 @@
-/** Changes of membership as asked for on any node, made by the leader one at a time; and what the leader does unasked. */
+/** Changes of membership as asked for on any node, made by the leader one at a time. */
 import { beforeEach, describe, expect, test } from "vitest";
-import type { CoreStatus, MemberProgress } from "../../../cluster/core-types.js";
-import type { ClusterError } from "../../../cluster/errors.js";
-import { MemberChanges, type MetPeer } from "../../../cluster/member-changes.js";
-import { Membership } from "../../../cluster/membership.js";
-import { EMPTY_CONF_STATE, type Member, type MembershipChange, type Roster } from "../../../cluster/types.js";
+import type { MemberChanges } from "../../../cluster/member-changes.js";
+import type { MembershipChange } from "../../../cluster/types.js";
 import { CallingPeers } from "../../support/calling-peers.js";
 import { HandTicker, turnOfLoop } from "../../support/memory-group.js";
-
-const member = (id: string, tag = `t${id}`, wantsVote = true): Member => ({
-  peer: `h${id}:1`,
-  tag,
-  wantsVote,
-});
-const rosterOf = (...ids: string[]): Roster => ({
-  clusterId: "c",
-  members: Object.fromEntries(ids.map((id) => [id, member(id)])),
-  removed: ["9"],
-});
+import { member, outcomeOf, PlayedMember } from "../../support/played-member.js";
 
 let ticker: HandTicker;
 let peers: CallingPeers;
@@ -27,100 +14,7 @@ beforeEach(() => {
   peers = new CallingPeers(ticker);
 });
 
-/** A node whose core is played by the test. */
-class Node {
-  readonly membership = new Membership();
-  readonly met = new Map<string, MetPeer>();
-  readonly progress = new Map<string, MemberProgress>();
-  readonly proposed: MembershipChange[] = [];
-  readonly transfers: string[] = [];
-  dead = new Set<string>();
-  isLeader: boolean;
-  leaderId: string;
-  isTransferring = false;
-  /** The core takes no change now. */
-  isBusy = false;
-  /** What is proposed is applied at once. */
-  isQuick = true;
-  lastIndex = 100;
-  readonly changes: MemberChanges;
-
-  constructor(id: string, leaderId: string, voters: readonly string[], roster = rosterOf(...voters)) {
-    this.isLeader = id === leaderId;
-    this.leaderId = leaderId;
-    this.membership.reset(1, { ...EMPTY_CONF_STATE, voters, roster });
-    for (const voter of voters) this.progress.set(voter, { match: 100, awaitsSnapshot: false });
-    this.changes = new MemberChanges({
-      id,
-      calls: peers.join(id),
-      membership: this.membership,
-      status: () => this.status(),
-      lastIndex: () => this.lastIndex,
-      propose: (change) => this.#propose(change),
-      transferLeader: (to) => this.transfers.push(to),
-      met: (other) => this.met.get(other),
-      isAlive: (other) => !this.dead.has(other),
-      after: (delayMs, task) => ticker.after(delayMs, task),
-      monotonicMs: ticker.monotonicMs,
-    });
-  }
-
-  status(): CoreStatus {
-    return {
-      role: this.isLeader ? "leader" : "follower",
-      leaderId: this.leaderId,
-      term: 1,
-      commit: this.lastIndex,
-      applied: this.lastIndex,
-      progress: this.progress,
-      isTransferring: this.isTransferring,
-    };
-  }
-
-  /** An entry is applied that says `change`. */
-  apply(change: MembershipChange | null, index = this.lastIndex): void {
-    if (change !== null) this.membership.changed(index, this.#votesAfter(change), change);
-    this.changes.applied(index, change);
-  }
-
-  #propose(change: MembershipChange): number | null {
-    if (this.isBusy) return null;
-    this.proposed.push(change);
-    this.lastIndex += 1;
-    const index = this.lastIndex;
-    if (this.isQuick) queueMicrotask(() => this.apply(change, index));
-    return index;
-  }
-
-  #votesAfter({ kind, id }: MembershipChange) {
-    const { voters, learners } = this.membership.current;
-    const without = { voters: voters.filter((v) => v !== id), learners: learners.filter((l) => l !== id) };
-    if (kind === "update") return { ...EMPTY_CONF_STATE, voters, learners };
-    if (kind === "add-learner")
-      return { ...EMPTY_CONF_STATE, ...without, learners: [...without.learners, id] };
-    if (kind === "promote") return { ...EMPTY_CONF_STATE, ...without, voters: [...without.voters, id] };
-    return { ...EMPTY_CONF_STATE, ...without };
-  }
-}
-
-/** What a promise gave: its value, or the error's code. Time passes meanwhile. */
-async function outcome<Result>(promise: Promise<Result>): Promise<Result | string> {
-  let result: { value: Result | string } | null = null;
-  promise.then(
-    (value) => {
-      result = { value };
-    },
-    (error: ClusterError) => {
-      result = { value: error.code };
-    },
-  );
-  for (let turn = 0; turn < 200 && result === null; turn += 1) {
-    await turnOfLoop();
-    if (result === null) ticker.tick();
-  }
-  if (result === null) throw new Error("it never settles");
-  return (result as { value: Result | string }).value;
-}
+const outcome = <Result>(promise: Promise<Result>): Promise<Result | string> => outcomeOf(ticker, promise);
 
 const THREE = ["1", "2", "3"];
 
@@ -128,12 +22,12 @@ describe.each([
   ["on the leader", "1"],
   ["through another node", "2"],
 ])("asked %s", (_where, asked) => {
-  let leader: Node;
+  let leader: PlayedMember;
   let changes: MemberChanges;
 
   beforeEach(() => {
-    leader = new Node("1", "1", THREE);
-    changes = asked === "1" ? leader.changes : new Node("2", "1", THREE).changes;
+    leader = new PlayedMember(peers, "1", "1", THREE);
+    changes = asked === "1" ? leader.changes : new PlayedMember(peers, "2", "1", THREE).changes;
   });
 
   test("adding makes a learner; again is no error and no second change", async () => {
@@ -232,13 +126,13 @@ describe("the quorum", () => {
     ["five, one other is dead", ["1", "2", "3", "4", "5"], ["2"], "3", undefined],
     ["the last one", ["1"], [], "1", "quorum_at_risk"],
   ])("of %s", async (_what, voters, dead, id, code) => {
-    const leader = new Node("1", "1", voters);
+    const leader = new PlayedMember(peers, "1", "1", voters);
     leader.dead = new Set(dead);
     expect(await outcome(leader.changes.remove(id))).toBe(code);
   });
 
   test("is not touched by a learner that goes", async () => {
-    const leader = new Node("1", "1", THREE);
+    const leader = new PlayedMember(peers, "1", "1", THREE);
     await outcome(leader.changes.add("4", member("4")));
     leader.dead = new Set(["2"]);
     expect(await outcome(leader.changes.remove("4"))).toBeUndefined();
@@ -247,8 +141,8 @@ describe("the quorum", () => {
 
 describe("a leader that is taken out", () => {
   test("hands over first, and the next leader takes it out", async () => {
-    const leader = new Node("1", "1", THREE);
-    const next = new Node("2", "1", THREE);
+    const leader = new PlayedMember(peers, "1", "1", THREE);
+    const next = new PlayedMember(peers, "2", "1", THREE);
     const removed = outcome(leader.changes.remove("1"));
     await turnOfLoop();
     expect(leader.transfers).toEqual(["2"]);
@@ -262,7 +156,7 @@ describe("a leader that is taken out", () => {
   });
 
   test("says so when nobody takes over", async () => {
-    const leader = new Node("1", "1", THREE);
+    const leader = new PlayedMember(peers, "1", "1", THREE);
     expect(await outcome(leader.changes.remove("1"))).toBe("transfer_failed");
     expect(leader.proposed).toEqual([]);
   });
@@ -270,8 +164,8 @@ describe("a leader that is taken out", () => {
 
 describe("a change that is lost", () => {
   test("with the leadership is asked for again of the next leader", async () => {
-    const former = new Node("1", "1", THREE);
-    const next = new Node("2", "1", THREE);
+    const former = new PlayedMember(peers, "1", "1", THREE);
+    const next = new PlayedMember(peers, "2", "1", THREE);
     former.isQuick = false;
     const added = outcome(former.changes.add("4", member("4")));
     await turnOfLoop();
@@ -290,7 +184,7 @@ describe("a change that is lost", () => {
     ["another change", { kind: "remove", id: "3", member: null }],
     ["the same for another node", { kind: "add-learner", id: "5", member: member("5") }],
   ])("to %s at its place is not taken for done", async (_what, other) => {
-    const leader = new Node("1", "1", THREE);
+    const leader = new PlayedMember(peers, "1", "1", THREE);
     leader.isQuick = false;
     const added = outcome(leader.changes.add("4", member("4")));
     await turnOfLoop();
@@ -301,7 +195,7 @@ describe("a change that is lost", () => {
   });
 
   test("is done when an earlier entry is applied, not before its own", async () => {
-    const leader = new Node("1", "1", THREE);
+    const leader = new PlayedMember(peers, "1", "1", THREE);
     leader.isQuick = false;
     let isDone = false;
     void leader.changes.add("4", member("4")).then(() => {
@@ -318,108 +212,15 @@ describe("a change that is lost", () => {
   });
 
   test("for ever, as nobody leads, is told after ten seconds", async () => {
-    const node = new Node("2", "", THREE);
+    const node = new PlayedMember(peers, "2", "", THREE);
     expect(await outcome(node.changes.add("4", member("4")))).toBe("no_leader");
     expect(ticker.monotonicMs()).toBeGreaterThanOrEqual(10_000);
     expect(ticker.pending).toBe(0);
   });
 });
 
-describe("what the leader does unasked", () => {
-  async function chores(node: Node, times = 5): Promise<void> {
-    for (let time = 0; time < times; time += 1) {
-      node.changes.chore();
-      await turnOfLoop();
-    }
-  }
-
-  test("it writes down tags of those it met, one after the other, and addresses that changed", async () => {
-    const roster = rosterOf();
-    const members = Object.fromEntries(THREE.map((id) => [id, member(id, "")]));
-    const leader = new Node("1", "1", THREE, { ...roster, members });
-    for (const id of THREE) leader.met.set(id, { peer: `h${id}:1`, tag: `t${id}` });
-    expect([leader.changes.unmet, leader.changes.isFounded]).toEqual([THREE, false]);
-    leader.changes.chore();
-    leader.changes.chore();
-    expect(leader.proposed).toHaveLength(1);
-    expect(leader.changes.isFounded).toBe(false);
-    await chores(leader);
-    expect(leader.proposed.map(({ kind, id }) => `${kind} ${id}`)).toEqual([
-      "update 1",
-      "update 2",
-      "update 3",
-    ]);
-    expect(leader.membership.roster.members).toEqual(rosterOf(...THREE).members);
-    expect(leader.changes.unmet).toEqual([]);
-    leader.met.set("2", { peer: "moved:2", tag: "t2" });
-    await chores(leader);
-    expect(leader.membership.roster.members["2"]).toEqual({ ...member("2"), peer: "moved:2" });
-    expect(leader.proposed).toHaveLength(4);
-  });
-
-  test("it never writes another tag over one that is known", async () => {
-    const leader = new Node("1", "1", THREE);
-    leader.met.set("2", { peer: "moved:2", tag: "of another disk" });
-    await chores(leader);
-    expect(leader.proposed).toEqual([]);
-  });
-
-  test.each<[string, (leader: Node) => void, boolean]>([
-    ["that has caught up", () => undefined, true],
-    [
-      "that is nearly there",
-      (leader) => leader.progress.set("4", { match: 40, awaitsSnapshot: false }),
-      true,
-    ],
-    ["that is far behind", (leader) => leader.progress.set("4", { match: 30, awaitsSnapshot: false }), false],
-    ["of which nothing is known", (leader) => leader.progress.delete("4"), false],
-    [
-      "that gets a snapshot",
-      (leader) => leader.progress.set("4", { match: 100, awaitsSnapshot: true }),
-      false,
-    ],
-    ["that is dead", (leader) => leader.dead.add("4"), false],
-  ])("it promotes a learner %s: %#", async (_what, arrange, isPromoted) => {
-    const leader = new Node("1", "1", THREE);
-    await outcome(leader.changes.add("4", member("4")));
-    leader.progress.set("4", { match: 100, awaitsSnapshot: false });
-    arrange(leader);
-    await chores(leader);
-    expect(leader.membership.current.voters.includes("4")).toBe(isPromoted);
-  });
-
-  test("it leaves learners learners that want to be", async () => {
-    const leader = new Node("1", "1", THREE);
-    await outcome(leader.changes.add("4", member("4", "t4", false)));
-    leader.progress.set("4", { match: 100, awaitsSnapshot: false });
-    await chores(leader);
-    expect(leader.membership.current.learners).toEqual(["4"]);
-  });
-
-  test.each<[string, (node: Node) => void]>([
-    ["it does not lead", (node) => (node.isLeader = false)],
-    ["it hands over", (node) => (node.isTransferring = true)],
-  ])("nothing while %s", async (_what, arrange) => {
-    const node = new Node("1", "1", THREE);
-    node.met.set("2", { peer: "moved:2", tag: "t2" });
-    arrange(node);
-    await chores(node);
-    expect(node.proposed).toEqual([]);
-  });
-
-  test("the group is founded when all have all that is applied", () => {
-    const leader = new Node("1", "1", THREE);
-    expect(leader.changes.isFounded).toBe(true);
-    leader.progress.set("3", { match: 99, awaitsSnapshot: false });
-    expect(leader.changes.isFounded).toBe(false);
-    leader.progress.set("3", { match: 100, awaitsSnapshot: false });
-    leader.isLeader = false;
-    expect(leader.changes.isFounded).toBe(false);
-  });
-});
-
 test("a voter that no roster names, of a group from before there were peers, is nobody's id to take", async () => {
-  const leader = new Node("1", "1", ["1"], { clusterId: "", members: {}, removed: [] });
+  const leader = new PlayedMember(peers, "1", "1", ["1"], { clusterId: "", members: {}, removed: [] });
   expect(await outcome(leader.changes.add("1", member("1")))).toBe("member_exists");
   expect(leader.proposed).toEqual([]);
 });

@@ -202,7 +202,7 @@ describe("a node does not start that finds", () => {
 
   test("a snapshot that it needs and that is damaged", async () => {
     const { begin, kept } = await start({ log: { base: 50, last: 90, commit: 80 }, snapshot: { index: 60 } });
-    kept.latest!.contents.get("applied.json")![2] ^= 1;
+    kept.latest!.contents.get("applied.json")![2]! ^= 1;
     await expect(begin()).rejects.toMatchObject({ code: "snapshot_corrupt" });
   });
 });

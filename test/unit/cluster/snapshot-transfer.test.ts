@@ -185,13 +185,13 @@ describe("a transfer", () => {
     await fill(from.snapshots, 50);
     const source = from.snapshots.latest() as MemorySnapshot;
     expect(source).toBeInstanceOf(MemorySnapshot);
-    source.contents.get("file-5")![3] ^= 4;
+    source.contents.get("file-5")![3]! ^= 4;
     from.sender.offered("2", 50);
     to.receiver.offered(offerOf("1", 50));
     await until(() => from.failed.length > 0, "the leader is told");
     expect(to.warnings).toEqual(["file-5 of the snapshot arrived damaged"]);
     expect([to.ready, to.snapshots.latest()]).toEqual([[], null]);
-    source.contents.get("file-5")![3] ^= 4;
+    source.contents.get("file-5")![3]! ^= 4;
     to.receiver.offered(offerOf("1", 50));
     await until(() => to.ready.length > 0, "the next attempt works");
   });
