@@ -31,8 +31,11 @@ export class Acquaintances {
     if (roster.clusterId !== "" && clusterId !== "" && clusterId !== roster.clusterId) return "wrong_cluster";
     if (roster.removed.includes(id)) return "member_removed";
     const known = roster.members[id];
-    if (known === undefined)
-      return roster.clusterId === "" || this.#contacts.has(id) ? null : "member_unknown";
+    if (known === undefined) {
+      // Of the same cluster: it was added by an entry that this node has not applied yet, and may be who leads and would send it.
+      const isOurs = roster.clusterId === "" || clusterId === roster.clusterId;
+      return isOurs || this.#contacts.has(id) ? null : "member_unknown";
+    }
     const first = known.tag === "" ? (this.#met.get(id)?.tag ?? "") : known.tag;
     return first !== "" && first !== tag ? "member_wiped" : null;
   }
@@ -40,6 +43,14 @@ export class Acquaintances {
   /** A peer was met, in either direction; or this node itself. */
   meet({ id, tag, address }: PeerIdentity): void {
     this.#met.set(id, { peer: address, tag });
+  }
+
+  /** Whom to dial, where the membership says `members`: also those whom it does not know yet, or there is no way to answer them. */
+  reachable(members: ReadonlyMap<NodeId, string>): ReadonlyMap<NodeId, string> {
+    const { members: known, removed } = this.#roster();
+    const told = members.size === 0 ? [...this.#contacts] : [];
+    const met = [...this.#met].filter(([id]) => known[id] === undefined && !removed.includes(id));
+    return new Map([...told, ...met.map(([id, { peer }]) => [id, peer] as const), ...members]);
   }
 
   /** `undefined` before it was met in this life. */

@@ -49,7 +49,6 @@ export class RaftNode {
   #stopTicks: () => void = () => undefined;
   #ticks = 0;
   #leaderId: NodeId | "" = "";
-  #contacts: ReadonlyMap<NodeId, string> = new Map();
 
   constructor(options: RaftNodeOptions) {
     this.#options = options;
@@ -102,7 +101,8 @@ export class RaftNode {
       bytesPerSecondMax: limits.snapshotBytesPerSecondMax,
       after,
       monotonicMs,
-      onFailed: (member) => this.#core.use((core) => core.reportSnapshotFailed(member)),
+      onFailed: (member) => this.#core.use((core) => core.reportSnapshot(member, "failed")),
+      onInstalled: (member) => this.#core.use((core) => core.reportSnapshot(member, "installed")),
     });
     this.#receiver = new SnapshotReceiver({
       calls: this.#calls,
@@ -116,10 +116,7 @@ export class RaftNode {
       onWarning,
     });
     transport.onFrame((from, frame) => this.#receive(from, frame));
-    transport.onUnreachable((member) => {
-      this.#core.use((core) => core.reportUnreachable(member));
-      this.#sender.unreachable(member);
-    });
+    transport.onUnreachable((member) => this.#unreachable(member));
   }
 
   /** Listens for peers and dials them. Before `start`, which may need to say where that is. */
@@ -133,7 +130,6 @@ export class RaftNode {
    */
   async start({ peer, founding, contacts }: Origin): Promise<void> {
     const { id, tag, limits, ticker } = this.#options;
-    this.#contacts = contacts;
     this.#acquaintances.expect(contacts);
     this.#acquaintances.meet({ id, tag, clusterId: "", address: peer });
     const { hardState, from, offer } = await restart(this.#options, founding, this.#membership);
@@ -175,6 +171,7 @@ export class RaftNode {
 
   meet(hello: PeerIdentity): void {
     this.#acquaintances.meet(hello);
+    if (this.#core.isOpen && !this.#membership.includes(hello.id)) this.#dialPeers();
   }
 
   /** For the transport: a peer turned this node away for good. */
@@ -312,6 +309,11 @@ export class RaftNode {
     }
   }
 
+  #unreachable(member: NodeId): void {
+    this.#core.use((core) => core.reportUnreachable(member));
+    this.#sender.unreachable(member);
+  }
+
   /** The offer of a snapshot waits until its bytes are here; everything else is stepped as it comes. */
   #step(message: PeerMessage): void {
     const { snapshot } = message;
@@ -340,8 +342,7 @@ export class RaftNode {
   }
 
   #dialPeers(): void {
-    const addresses = this.#membership.addresses();
-    this.#options.transport.setPeers(addresses.size === 0 ? this.#contacts : addresses);
+    this.#options.transport.setPeers(this.#acquaintances.reachable(this.#membership.addresses()));
   }
 
   #isAlive(id: NodeId): boolean {

@@ -343,9 +343,10 @@ export class RaftCore {
     this.#node.transferLeader(peer);
   }
 
-  /** The peer did not get the snapshot that it was offered: it is asked again what it has. */
-  reportSnapshotFailed(peer: NodeId): void {
-    this.#node.reportSnapshot(peer, engineNode.SnapshotStatus.SnapshotFailure);
+  /** What became of the snapshot that the peer was offered: it is sent what comes after it, or asked again what it has. */
+  reportSnapshot(peer: NodeId, outcome: "installed" | "failed"): void {
+    const { SnapshotFinish, SnapshotFailure } = engineNode.SnapshotStatus;
+    this.#node.reportSnapshot(peer, outcome === "installed" ? SnapshotFinish : SnapshotFailure);
   }
 
   /** A leader that is no voter any more lets go (the engine's would lead on). */

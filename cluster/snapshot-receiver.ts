@@ -95,7 +95,23 @@ export class SnapshotReceiver {
       .catch(() => undefined);
     const newest = snapshots.latest();
     // What was put in place may be newer than what was offered: it is of the same history.
-    if (newest !== null && !this.#isStopping) onReady({ ...(this.#offer ?? offer), snapshot: newest.meta });
+    if (newest === null || this.#isStopping) return;
+    onReady({ ...(this.#offer ?? offer), snapshot: newest.meta });
+    void this.#tellInstalled(from);
+  }
+
+  /** The core says so too, once: were that lost, the leader would wait for it and send nothing. */
+  async #tellInstalled(from: NodeId): Promise<void> {
+    const { calls, idle } = this.#options;
+    await idle();
+    const params = { isComplete: true, isInstalled: true };
+    let isTold = false;
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX && !isTold && !this.#isStopping; attempt += 1) {
+      isTold = await calls.call(from, SNAPSHOT_METHODS.close, params, { timeoutMs: PIECE_TIMEOUT_MS }).then(
+        () => true,
+        () => false,
+      );
+    }
   }
 
   #newest(): LogIndex {

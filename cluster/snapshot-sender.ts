@@ -26,6 +26,7 @@ export interface SnapshotSenderOptions {
   readonly after: (delayMs: number, task: () => void) => () => void;
   readonly monotonicMs: () => number;
   readonly onFailed: (peer: NodeId) => void;
+  readonly onInstalled: (peer: NodeId) => void;
 }
 
 /** An offer that nobody comes for, and a transfer that stands still, have failed. */
@@ -145,10 +146,14 @@ export class SnapshotSender {
     if (atMs > nowMs) await new Promise<void>((resolve) => void after(atMs - nowMs, resolve));
   }
 
-  #close(from: NodeId, { isComplete }: CallParams): Partial<CallAnswer> {
+  #close(from: NodeId, { isComplete, isInstalled }: CallParams): Partial<CallAnswer> {
     const transfer = this.#transfers.get(from);
     if (transfer === undefined) return {};
-    if (isComplete === true) {
+    if (isInstalled === true) {
+      if (transfer.state !== "installing") return {};
+      this.#forget(from);
+      this.#options.onInstalled(from);
+    } else if (isComplete === true) {
       this.#set(from, { ...transfer, held: null, state: "installing", sinceMs: this.#options.monotonicMs() });
     } else {
       this.#forget(from);

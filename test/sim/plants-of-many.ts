@@ -79,6 +79,6 @@ export const PLANTS_OF_MANY: readonly Plant[] = [
     "snapshots leave origins out, three voters",
     3,
     { stateStore: (disk) => new PartialView(disk, "o/") },
-    /another state|a second time/,
+    /another state|a second time|was seen before|reads up to/,
   ),
 ];

@@ -28,7 +28,8 @@ describe("a member of a group", () => {
     ["a member with another disk that knows no cluster", hello("2", "other", ""), "member_wiped"],
     ["one that was removed", hello("7"), "member_removed"],
     ["one that was removed, with a new disk", hello("7", "new", ""), "member_removed"],
-    ["one that nobody added", hello("5"), "member_unknown"],
+    ["one that was added by an entry to come", hello("5"), null],
+    ["one that nobody added, and that knows no cluster", hello("5", "t5", ""), "member_unknown"],
     ["a member whose tag is not known", hello("3", "whatever"), null],
   ])("takes %s", (_who, identity, refusal) => {
     expect(new Acquaintances(() => ROSTER).refusalOf(identity)).toBe(refusal);
@@ -48,8 +49,8 @@ describe("a member of a group", () => {
   test("takes who it was told of before the membership says so", () => {
     const acquaintances = new Acquaintances(() => ROSTER);
     acquaintances.expect(new Map([["5", "h5:1"]]));
-    expect(acquaintances.refusalOf(hello("5"))).toBeNull();
-    expect(acquaintances.refusalOf(hello("6"))).toBe("member_unknown");
+    expect(acquaintances.refusalOf(hello("5", "t5", ""))).toBeNull();
+    expect(acquaintances.refusalOf(hello("6", "t6", ""))).toBe("member_unknown");
   });
 });
 
@@ -64,4 +65,32 @@ test("remembers what was said last by those that were met", () => {
   acquaintances.meet(hello("2"));
   acquaintances.meet({ ...hello("2"), address: "moved:2" });
   expect(acquaintances.get("2")).toEqual({ peer: "moved:2", tag: "t2" });
+});
+
+describe("who is dialled", () => {
+  const members = new Map([
+    ["1", "h:1"],
+    ["2", "h:2"],
+  ]);
+
+  test("also those who are not in the membership yet, until they are in it or were removed", () => {
+    let roster = ROSTER;
+    const acquaintances = new Acquaintances(() => roster);
+    acquaintances.expect(new Map([["6", "h6:1"]]));
+    acquaintances.meet(hello("2"));
+    acquaintances.meet(hello("5"));
+    expect([...acquaintances.reachable(members)]).toEqual([["5", "h5:1"], ...members]);
+    roster = { ...ROSTER, removed: ["7", "5"] };
+    expect([...acquaintances.reachable(members)]).toEqual([...members]);
+  });
+
+  test("those whom a newcomer was told of, and whoever comes besides", () => {
+    const acquaintances = new Acquaintances(() => EMPTY_ROSTER);
+    acquaintances.expect(new Map([["6", "h6:1"]]));
+    acquaintances.meet(hello("5"));
+    expect([...acquaintances.reachable(new Map())]).toEqual([
+      ["6", "h6:1"],
+      ["5", "h5:1"],
+    ]);
+  });
 });

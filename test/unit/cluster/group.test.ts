@@ -70,7 +70,9 @@ describe("a group of three", () => {
       expect(node.refusalOf({ id: "2", tag: "another", clusterId: "cluster", address: "" })).toBe(
         "member_wiped",
       );
-      expect(node.refusalOf({ id: "8", tag: "t", clusterId: "cluster", address: "" })).toBe("member_unknown");
+      // One that says it belongs may have been added by an entry that is not here yet.
+      expect(node.refusalOf({ id: "8", tag: "t", clusterId: "cluster", address: "" })).toBeNull();
+      expect(node.refusalOf({ id: "8", tag: "t", clusterId: "", address: "" })).toBe("member_unknown");
     }
   });
 

@@ -9,6 +9,8 @@ import { EMPTY_CONF_STATE } from "../../../cluster/types.js";
 async function sender(): Promise<{
   readonly sender: SnapshotSender;
   readonly failed: string[];
+  readonly installed: string[];
+  readonly clock: { nowMs: number };
   ask(method: string, params: Readonly<Record<string, unknown>>): Promise<void>;
 }> {
   const snapshots = new MemorySnapshotStore();
@@ -16,6 +18,8 @@ async function sender(): Promise<{
     sink.write("state.bin", Uint8Array.of(1)),
   );
   const failed: string[] = [];
+  const installed: string[] = [];
+  const clock = { nowMs: 0 };
   const answers: PeerFrame[] = [];
   const after = (): (() => void) => () => undefined;
   const calls = new Calls({ group: 0, lastCall: 0, send: (_to, frame) => void answers.push(frame), after });
@@ -24,15 +28,16 @@ async function sender(): Promise<{
     snapshots,
     bytesPerSecondMax: 1e9,
     after,
-    monotonicMs: () => 0,
+    monotonicMs: () => clock.nowMs,
     onFailed: (peer) => failed.push(peer),
+    onInstalled: (peer) => installed.push(peer),
   });
   const ask = async (method: string, params: Readonly<Record<string, unknown>>): Promise<void> => {
     const before = answers.length;
     calls.receive("2", { kind: "request", group: 0, call: before + 1, method, params, isBulk: false });
     await expect.poll(() => answers.length).toBe(before + 1);
   };
-  return { sender: made, failed, ask };
+  return { sender: made, failed, installed, clock, ask };
 }
 
 test("an offer to a peer that cannot be reached has failed", async () => {
@@ -50,11 +55,27 @@ test("a transfer under way outlives a broken link", async () => {
   expect(failed).toEqual([]);
 });
 
-test("a peer that has it all and cannot be reached is asked anew: its answer may be lost", async () => {
-  const { sender: made, failed, ask } = await sender();
+test("the installation is waited for long, and not when the peer is gone meanwhile: its answer may be lost", async () => {
+  const { sender: made, failed, clock, ask } = await sender();
   made.offered("2", 5);
   await ask(SNAPSHOT_METHODS.open, {});
   await ask(SNAPSHOT_METHODS.close, { isComplete: true });
+  clock.nowMs = 50_000;
+  made.settle(() => true);
+  expect([failed, made.neededFrom()]).toEqual([[], 6]);
   made.unreachable("2");
-  expect(failed).toEqual(["2"]);
+  expect([failed, made.neededFrom()]).toEqual([["2"], null]);
+});
+
+test("a peer that says that it has installed it is sent what comes after", async () => {
+  const { sender: made, failed, installed, ask } = await sender();
+  made.offered("2", 5);
+  await ask(SNAPSHOT_METHODS.open, {});
+  await ask(SNAPSHOT_METHODS.close, { isComplete: true });
+  expect(installed).toEqual([]);
+  await ask(SNAPSHOT_METHODS.close, { isComplete: true, isInstalled: true });
+  await ask(SNAPSHOT_METHODS.close, { isComplete: true, isInstalled: true });
+  expect(installed).toEqual(["2"]);
+  made.unreachable("2");
+  expect(failed).toEqual([]);
 });
