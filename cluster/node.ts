@@ -20,6 +20,7 @@ import { type Restart, restart } from "./restart.js";
 import { SnapshotKeeper } from "./snapshot-keeper.js";
 import { SnapshotReceiver } from "./snapshot-receiver.js";
 import { SnapshotSender } from "./snapshot-sender.js";
+import { tagsInLog } from "./tags-in-log.js";
 import type { PeerIdentity } from "./transport/handshake.js";
 import type { PeerFrame, PeerView } from "./transport/transport.js";
 import type { HardState, LogIndex, MembershipChange, NodeId, PeerMessage } from "./types.js";
@@ -134,6 +135,13 @@ export class RaftNode {
     this.#acquaintances.meet({ id, tag, clusterId: "", address: peer });
     const { hardState, from, offer } = await restart(this.#options, founding, this.#membership);
     this.#core.expect(hardState);
+    for (const [member, { tag: told, peer: address }] of tagsInLog(
+      this.#options.log,
+      from,
+      this.#membership.roster,
+    )) {
+      if (member !== id) this.#acquaintances.meet({ id: member, tag: told, clusterId: "", address });
+    }
     const core = this.#createCore(hardState, from);
     if (offer !== null) core.offerSnapshot(offer);
     this.#keeper = this.#createKeeper();

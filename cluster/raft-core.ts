@@ -87,9 +87,10 @@ function toEngineChange(change: MembershipChange): InstanceType<typeof pb.ConfCh
   return new pb.ConfChangeV2({ changes: [single], context: JSON.stringify(change) });
 }
 
-/** A change of ours travels in the context. */
-function fromEngineChange(data: InstanceType<typeof pb.ConfChangeV2>): MembershipChange | null {
-  return typeof data.context === "string" ? JSON.parse(data.context) : null;
+/** What an entry of kind `ConfChange` says, in its context; `null` for one of the engine's own. */
+export function changeOf(entry: Entry): MembershipChange | null {
+  const { context } = JSON.parse(DECODER.decode(entry.data));
+  return typeof context === "string" ? JSON.parse(context) : null;
 }
 
 type EngineConfState = InstanceType<typeof pb.ConfState>;
@@ -328,9 +329,8 @@ export class RaftCore {
   applyConfChange(entry: Entry): { readonly confState: ConfState; readonly change: MembershipChange | null } {
     const data = new pb.ConfChangeV2(JSON.parse(DECODER.decode(entry.data)));
     this.#checkChange(data);
-    // Before it is applied: the port clears the context then.
-    const change = fromEngineChange(data);
-    return { confState: fromEngineConfState(this.#node.applyConfChange(data)), change };
+    // Read anew from the entry: the port clears the context of what it applies.
+    return { confState: fromEngineConfState(this.#node.applyConfChange(data)), change: changeOf(entry) };
   }
 
   /** Asks for a linearizable read; the answer is in a later Ready under `context`, unique and not "". Only on a leader. */
