@@ -31,10 +31,14 @@ export interface PreviousSnapshot {
   readonly files: readonly SnapshotFile[];
 }
 
+/** What is written is synced in steps: gigabytes that go to the disk at the end, all at once, would stand in the way of every log on it. */
+const SYNC_STEP_BYTES = 4 * CHUNK_BYTES;
+
 interface Growing {
   readonly file: DiskFile;
   bytes: number;
   crc: number;
+  unsyncedBytes: number;
 }
 
 /** Checksum of bytes `from` to `to` of a file, continued from `crc`. Calls `onChunk` with each piece, good until it resolves. */
@@ -81,7 +85,11 @@ export class SnapshotWriter implements SnapshotSink {
         growing.crc = crc32(chunk, growing.crc);
         await writeFully(growing.file, [chunk], growing.bytes);
         growing.bytes += chunk.byteLength;
+        growing.unsyncedBytes += chunk.byteLength;
       }
+      if (growing.unsyncedBytes < SYNC_STEP_BYTES) return;
+      await growing.file.sync();
+      growing.unsyncedBytes = 0;
     });
   }
 
@@ -131,7 +139,7 @@ export class SnapshotWriter implements SnapshotSink {
   }
 
   async #create(name: string, path: string): Promise<Growing> {
-    const growing = { file: await this.#disk.open(path, "create"), bytes: 0, crc: 0 };
+    const growing = { file: await this.#disk.open(path, "create"), bytes: 0, crc: 0, unsyncedBytes: 0 };
     this.#growing.set(name, growing);
     return growing;
   }
