@@ -1,4 +1,7 @@
-/** All nodes lose power in one moment, under load, and come back with what was on their disks. */
+/**
+ * All nodes lose power in one moment, under load, and come back with what was on their disks; or, where there is no power to cut, all
+ * their processes are killed in one moment.
+ */
 import { delay } from "../lib/support.js";
 import type { PowerTerrain } from "./power.js";
 import { type Conditions, type Course, runCourse, type ScenarioReport } from "./scenario.js";
@@ -10,12 +13,20 @@ export function runPowerLoss(conditions: Conditions, terrain: PowerTerrain): Pro
   return runCourse({ ...conditions, terrain }, (course) => runRound(course, terrain));
 }
 
-async function runRound({ trial, cluster, conditions }: Course, terrain: PowerTerrain): Promise<string> {
+/** No power is cut: what was written and not synced is there. */
+export function runAllKilled(conditions: Conditions): Promise<ScenarioReport> {
+  const nothing = async (): Promise<void> => undefined;
+  return runCourse(conditions, (course) => runRound(course, { cutPower: nothing, restorePower: nothing }));
+}
+
+type Power = Pick<PowerTerrain, "cutPower" | "restorePower">;
+
+async function runRound({ trial, cluster, conditions }: Course, power: Power): Promise<string> {
   await delay(conditions.random() * JITTER_MS);
-  await terrain.cutPower();
+  await power.cutPower();
   // Whoever is acknowledged now was lied to: nothing is written any more.
   await Promise.all(cluster.nodes.map((node) => node.kill()));
-  await terrain.restorePower();
+  await power.restorePower();
   const before = performance.now();
   await Promise.all(cluster.nodes.map((node) => node.start()));
   const readyMs = performance.now() - before;

@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { runMembers } from "../../load/faults/members.js";
+import { runAllKilled } from "../../load/faults/power-loss.js";
 import { runRolling } from "../../load/faults/rolling.js";
 import type { Conditions, ScenarioReport } from "../../load/faults/scenario.js";
 import {
@@ -31,6 +32,7 @@ const scenarios: readonly (readonly [string, number, Run])[] = [
   ["a pause of the leader", 1, (conditions) => runSingleFault(PAUSE_LEADER, conditions)],
   ["the leader cut off", 1, (conditions) => runSingleFault(PARTITION, conditions)],
   ["the leader deaf, and mute", 2, (conditions) => runSingleFault(PARTITION_ONE_WAY, conditions)],
+  ["kill -9 of all three at once", 1, runAllKilled],
   [
     "a member replaced and a learner added",
     1,
