@@ -6,6 +6,7 @@ import type { Calls } from "./calls.js";
 import type { CoreStatus } from "./core-types.js";
 import { ClusterError } from "./errors.js";
 import type { Membership } from "./membership.js";
+import { pause } from "./pause.js";
 import type { CallParams } from "./transport/transport.js";
 import type { LogIndex, Member, MembershipChange, NodeId } from "./types.js";
 
@@ -160,7 +161,7 @@ export class MemberChanges {
         if (!isPassing(error)) throw error;
       }
       if (monotonicMs() >= deadlineMs) throw noLeader();
-      await new Promise<void>((resolve) => void after(PAUSE_MS, resolve));
+      await pause(after, PAUSE_MS);
     }
   }
 
@@ -225,7 +226,7 @@ export class MemberChanges {
     while (monotonicMs() < deadlineMs) {
       const { leaderId } = status();
       if (leaderId !== id && leaderId !== "") return { params: { leaderId } };
-      await new Promise<void>((resolve) => void after(PAUSE_MS, resolve));
+      await pause(after, PAUSE_MS);
     }
     throw new ClusterError("transfer_failed", `node ${to} did not take the leadership over in time`);
   }

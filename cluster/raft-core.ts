@@ -349,12 +349,6 @@ export class RaftCore {
     this.#node.reportSnapshot(peer, outcome === "installed" ? SnapshotFinish : SnapshotFailure);
   }
 
-  /** A leader that is no voter any more lets go (the engine's would lead on). */
-  stepDown(): void {
-    const { raft } = this.#node;
-    if (raft.state === engineRaft.StateType.StateLeader) raft.becomeFollower(raft.term, "");
-  }
-
   #append(entries: EngineEntry[]): boolean {
     const { raft } = this.#node;
     return raft.Step(new pb.Message({ type: pb.MessageType.MsgProp, from: raft.id, entries })) === null;

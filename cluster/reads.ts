@@ -6,6 +6,7 @@
 import type { Calls } from "./calls.js";
 import type { CoreStatus } from "./core-types.js";
 import { ClusterError } from "./errors.js";
+import { pause } from "./pause.js";
 import type { LogIndex, NodeId } from "./types.js";
 
 export interface ReadsOptions {
@@ -115,7 +116,7 @@ export class Reads {
       } catch (error) {
         if (error instanceof ClusterError && error.code === "shutdown") throw error;
       }
-      await new Promise<void>((resolve) => void after(PAUSE_MS, resolve));
+      await pause(after, PAUSE_MS);
     }
     throw noLeader();
   }

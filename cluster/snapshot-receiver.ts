@@ -7,6 +7,7 @@ import type { Calls } from "./calls.js";
 import { ClusterError } from "./errors.js";
 import { fieldsOf, isCount, parseMeta } from "./log/snapshot-meta.js";
 import type { SnapshotFile, SnapshotSink, SnapshotStore } from "./log/snapshot-store.js";
+import { pause } from "./pause.js";
 import { SNAPSHOT_METHODS } from "./snapshot-sender.js";
 import type { CallParams } from "./transport/transport.js";
 import type { LogIndex, NodeId, PeerMessage, SnapshotMeta } from "./types.js";
@@ -175,7 +176,7 @@ export class SnapshotReceiver {
         const isOver = attempt >= ATTEMPTS_MAX || this.#isStopping || this.#offer?.from !== from;
         const isPassing = error instanceof ClusterError && error.code === "call_timeout";
         if (isOver || !isPassing) throw error;
-        await new Promise<void>((resolve) => void after(PAUSE_MS, resolve));
+        await pause(after, PAUSE_MS);
       }
     }
   }

@@ -6,6 +6,7 @@ import type { CallAnswer, Calls } from "./calls.js";
 import { ClusterError } from "./errors.js";
 import { plainMeta } from "./log/snapshot-meta.js";
 import type { HeldSnapshot, SnapshotStore } from "./log/snapshot-store.js";
+import { pause } from "./pause.js";
 import type { CallParams } from "./transport/transport.js";
 import type { LogIndex, NodeId } from "./types.js";
 
@@ -143,7 +144,7 @@ export class SnapshotSender {
     const nowMs = monotonicMs();
     const atMs = Math.max(nowMs, this.#freeAtMs);
     this.#freeAtMs = atMs + (Math.max(0, bytes) * 1_000) / bytesPerSecondMax;
-    if (atMs > nowMs) await new Promise<void>((resolve) => void after(atMs - nowMs, resolve));
+    if (atMs > nowMs) await pause(after, atMs - nowMs);
   }
 
   #close(from: NodeId, { isComplete, isInstalled }: CallParams): Partial<CallAnswer> {

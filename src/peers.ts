@@ -10,7 +10,7 @@ import { TcpTransport } from "../cluster/transport/tcp-transport.js";
 import type { Transport } from "../cluster/transport/transport.js";
 import { EMPTY_CONF_STATE, type Member, type NodeId } from "../cluster/types.js";
 import type { JoinTicket, NewMember } from "./cluster-control.js";
-import { peerSettings } from "./config/peer-address.js";
+import { joinPeer, peerSettings } from "./config/peer-address.js";
 import { readClusterSecret } from "./config/secret-file.js";
 import type { ServeConfig } from "./config.js";
 import { FatalError } from "./errors.js";
@@ -70,7 +70,7 @@ export function createPeerSide(
     random: systemRandom.unit,
     onWarning: (facts, text) => logger.warn(facts, text),
   });
-  const told = settings.port === 0 ? null : hostAndPort(settings.host, settings.port);
+  const told = settings.port === 0 ? null : joinPeer(settings);
   const peer = (): string => settings.advertise ?? transport.address ?? told ?? "";
   return {
     transport,
@@ -96,10 +96,6 @@ async function join(
   const ticket = await joinCluster(url, member, logger);
   await directory.keepTicket(ticket);
   return ticket;
-}
-
-function hostAndPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 async function originOf(

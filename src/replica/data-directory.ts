@@ -7,24 +7,20 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { lockDirectory } from "../../cluster/log/directory-lock.js";
+import type { JoinTicket } from "../cluster-control.js";
 import { FatalError } from "../errors.js";
 
 /** 2: tag, incarnation and ticket. */
 const FORMAT_VERSION = 2;
 const TAG_BYTES = 8;
 
-/** What a node that joined a cluster was told; its log says more as soon as it has one. */
-export interface KeptTicket {
-  readonly clusterId: string;
-  readonly members: readonly { readonly id: string; readonly peer: string; readonly role: string }[];
-}
-
 interface Identity {
   readonly version: number;
   readonly nodeId: string;
   readonly tag: string;
   readonly incarnation: number;
-  readonly ticket: KeptTicket | null;
+  /** What the node was told when it joined; its log says more as soon as it has one. */
+  readonly ticket: JoinTicket | null;
   /** Raft ran here: it may have voted, and must never run here without what it wrote. */
   readonly hasRun: boolean;
 }
@@ -40,9 +36,9 @@ export interface DataDirectory {
   readonly incarnation: number;
   /** A Raft log was begun here. */
   readonly hasLog: boolean;
-  readonly ticket: KeptTicket | null;
+  readonly ticket: JoinTicket | null;
   /** Durable when it resolves. */
-  keepTicket(ticket: KeptTicket): Promise<void>;
+  keepTicket(ticket: JoinTicket): Promise<void>;
   /** Raft has begun its log here. Durable when it resolves. */
   keepHasRun(): Promise<void>;
   unlock(): Promise<void>;

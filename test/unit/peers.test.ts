@@ -4,12 +4,13 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Origin } from "../../cluster/node-options.js";
 import type { Roster } from "../../cluster/types.js";
+import type { JoinTicket } from "../../src/cluster-control.js";
 import { defaultConfig, type ServeConfig } from "../../src/config.js";
 import { createPeerSide, type PeerSide } from "../../src/peers.js";
-import type { DataDirectory, KeptTicket } from "../../src/replica/data-directory.js";
+import type { DataDirectory } from "../../src/replica/data-directory.js";
 import { silentLogger } from "../../src/runtime/logger.js";
 
-const TICKET: KeptTicket = {
+const TICKET: JoinTicket = {
   clusterId: "c",
   members: [
     { id: "1", peer: "h1:7001", role: "leader" },
@@ -24,9 +25,9 @@ const FOUNDERS = [
 
 function sideOf(
   config: Partial<ServeConfig>,
-  { ticket = null, hasLog = false }: { ticket?: KeptTicket | null; hasLog?: boolean } = {},
-): { side: PeerSide; kept: KeptTicket[] } {
-  const kept: KeptTicket[] = [];
+  { ticket = null, hasLog = false }: { ticket?: JoinTicket | null; hasLog?: boolean } = {},
+): { side: PeerSide; kept: JoinTicket[] } {
+  const kept: JoinTicket[] = [];
   const directory: DataDirectory = {
     root: "/data",
     logDir: "/data/log",
