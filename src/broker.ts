@@ -3,7 +3,8 @@
  * everything behind this interface is the same whichever edge asks.
  */
 import type { Command, Retention } from "./commands/command.js";
-import type { CommandResult, StoredMessage, TopicRef } from "./state-machine/effects.js";
+import type { CommandResult, Effect, StoredMessage, TopicRef } from "./state-machine/effects.js";
+import type { Session } from "./state-machine/session-view.js";
 import type { ReadPage } from "./store/message-store.js";
 import type { FilterSet } from "./topics/filter-set.js";
 import type { SubscribeRequest, Subscription } from "./topics/subscriber.js";
@@ -52,6 +53,14 @@ export type Readiness =
   | { readonly ready: true }
   | { readonly ready: false; readonly reason: string; readonly canRead: boolean };
 
+/** What happens to sessions by the log; the edge looks whether the connection is its own. */
+export interface SessionListener {
+  /** The connection of this epoch counts no longer. */
+  displaced(effect: Extract<Effect, { kind: "session-displaced" }>): void;
+  /** Messages of shares were given to a member that is connected here. */
+  assigned(effect: Extract<Effect, { kind: "shared-assigned" }>): void;
+}
+
 export interface Broker {
   /**
    * Submits a command. `done` is called exactly once: when this node has applied it, or at once with `failed` and `overloaded`,
@@ -83,6 +92,23 @@ export interface Broker {
   positionOf(eventId: string): number;
 
   subscribe(request: SubscribeRequest): Subscription;
+
+  /** The present state of a session; valid until the next turn of the event loop. */
+  session(number: number): Session | undefined;
+  sessionOf(clientId: string): Session | undefined;
+  /** Sessions in the order of their numbers, after the number `after`, `limit` at most. */
+  sessions(after: number, limit: number): readonly Session[];
+  /** Who is told of what happens to sessions whose owner is this process; called once, before anything connects. */
+  listenToSessions(listener: SessionListener): void;
+  /** One kept message; `null` when it is gone. Without a promise when memory has it. */
+  messageAt(topicId: number, position: number): StoredMessage | null | Promise<StoredMessage | null>;
+  /**
+   * The highest position that retention took out of what these filters match, as far as this node knows; 0 for none: a session that stands
+   * below it has lost something.
+   */
+  trimmedThrough(filters: FilterSet): number;
+  /** `host:port` of the MQTT edge of another node that is up, for Server Reference; `null` when none is known. */
+  otherNode(): string | null;
 
   readiness(): Readiness;
   status(): NodeStatus;

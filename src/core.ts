@@ -21,6 +21,7 @@ import { GroupControl } from "./replica/group-control.js";
 import { Housekeeping } from "./replica/housekeeping.js";
 import { LocalBroker } from "./replica/local-broker.js";
 import { Replica } from "./replica/replica.js";
+import { SessionEvents } from "./replica/session-events.js";
 import { systemClock } from "./runtime/clock.js";
 import type { Logger } from "./runtime/logger.js";
 import type { Metrics } from "./runtime/metrics.js";
@@ -77,7 +78,8 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     onEffect: (effect) => {
       if (effect.kind === "append") brokers.publish(effect.messages);
       else if (effect.kind === "topic-created") brokers.topicCreated(effect.topic);
-      else brokers.topicDeleted(effect.topic);
+      else if (effect.kind === "topic-deleted") brokers.topicDeleted(effect.topic);
+      else sessions.happened(effect);
     },
     onApplied: (applied) => submitter.applied(applied),
     onRestored: () => {
@@ -87,6 +89,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     },
     onBroken: lifecycle.fail,
   });
+  const sessions = new SessionEvents(config.nodeId, () => directory.incarnation);
   const brokers: TopicBrokers = createTopicBrokers(replica, store, metrics, logger);
   const disk = new DiskWatch(directory.root, logger);
   const log = new SegmentLog({
@@ -129,7 +132,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     throw error;
   }
   const cluster = new GroupControl(raft, config.nodeId);
-  const broker = createBroker(parts, { replica, store, brokers, submitter, cluster });
+  const broker = createBroker(parts, { replica, store, brokers, submitter, cluster, sessions });
   const peer = peers.address();
   return { replica, store, raft, log, submitter, brokers, disk, housekeeping, broker, cluster, peer };
 }
@@ -319,7 +322,9 @@ async function caughtUp(raft: RaftNode, lifecycle: Lifecycle): Promise<void> {
 
 function createBroker(
   { config, lifecycle }: CoreParts,
-  parts: Pick<Core, "replica" | "store" | "brokers" | "submitter" | "cluster">,
+  parts: Pick<Core, "replica" | "store" | "brokers" | "submitter" | "cluster"> & {
+    readonly sessions: SessionEvents;
+  },
 ): LocalBroker {
   const eventIds = new EventIds(GROUP, parts.replica.machine.streamTag);
   return new LocalBroker({

@@ -1,16 +1,19 @@
 /** The edges' view of this node (src/broker.ts), put together from the machine, the store, the topic brokers and the proposer. */
-import type { Broker, NodeStatus, Readiness, TopicView } from "../broker.js";
+import type { Broker, NodeStatus, Readiness, SessionListener, TopicView } from "../broker.js";
 import type { Command } from "../commands/command.js";
 import type { Done, Submitter } from "../commands/submit.js";
 import type { StoredMessage, TopicRef } from "../state-machine/effects.js";
+import type { Session } from "../state-machine/session-view.js";
 import type { Topic } from "../state-machine/topics.js";
 import type { MessageStore, ReadPage } from "../store/message-store.js";
 import type { FilterSet } from "../topics/filter-set.js";
 import type { TopicBrokers } from "../topics/registry.js";
 import type { SubscribeRequest, Subscription } from "../topics/subscriber.js";
+import { selectTopics } from "../topics/topic-selection.js";
 import { TopicTrie } from "../topics/topic-trie.js";
 import type { EventIds } from "./event-id.js";
 import type { Replica } from "./replica.js";
+import type { SessionEvents } from "./session-events.js";
 
 /** For so many filters a tree pays when there are many names to ask about. */
 const FILTERS_FOR_A_TREE = 16;
@@ -28,6 +31,7 @@ export interface LocalBrokerOptions {
   readonly store: MessageStore;
   readonly brokers: TopicBrokers;
   readonly submitter: Submitter;
+  readonly sessions: SessionEvents;
   /** Throws while the stream has no identity yet; readiness keeps the edges away until then. */
   readonly eventIds: () => EventIds;
   readonly readiness: () => Readiness;
@@ -107,6 +111,45 @@ export class LocalBroker implements Broker {
 
   subscribe(request: SubscribeRequest): Subscription {
     return this.#options.brokers.subscribe(request);
+  }
+
+  session(number: number): Session | undefined {
+    return this.#options.replica.machine.session(number);
+  }
+
+  sessionOf(clientId: string): Session | undefined {
+    return this.#options.replica.machine.sessionOf(clientId);
+  }
+
+  sessions(after: number, limit: number): readonly Session[] {
+    return this.#options.replica.machine.sessions(after, limit);
+  }
+
+  listenToSessions(listener: SessionListener): void {
+    this.#options.sessions.listen(listener);
+  }
+
+  messageAt(topicId: number, position: number): StoredMessage | null | Promise<StoredMessage | null> {
+    const query = { topics: { ids: [topicId] }, after: position - 1, through: position };
+    const page = this.#options.store.readRecent({ ...query, messagesMax: 1, bytesMax: 1 });
+    if (page !== null) return page.messages[0] ?? null;
+    return this.#options.store
+      .read({ ...query, messagesMax: 1, bytesMax: 1 })
+      .then(({ messages }) => messages[0] ?? null);
+  }
+
+  trimmedThrough(filters: FilterSet): number {
+    const { store, replica } = this.#options;
+    const topics = {
+      byName: (name: string) => replica.machine.topicByName(name),
+      byId: (id: number) => replica.machine.topicById(id),
+      all: () => replica.machine.allTopics(),
+    };
+    return store.trimmedThrough(selectTopics(filters, topics, ({ name }) => filters.matches(name)));
+  }
+
+  otherNode(): string | null {
+    return null;
   }
 
   readiness(): Readiness {

@@ -24,6 +24,10 @@ export interface StoredMessage {
   readonly retain: boolean;
   /** 0 for never. */
   readonly expiresAtMs: number;
+  /** As in `OutgoingMessage`. */
+  readonly properties: Uint8Array;
+  /** Number of the session that published it; 0 for none. */
+  readonly publisher: number;
 }
 
 /** What a publish gave: where its messages stand. */
@@ -40,17 +44,73 @@ export interface Published {
   readonly replayed: boolean;
 }
 
+/** A session was opened. */
+export interface Opened {
+  readonly kind: "opened";
+  readonly session: number;
+  /** Of this connection: every command that speaks for it carries it. */
+  readonly epoch: number;
+  /** Session Present (MQTT 5.0, 3.2.2.1.1). */
+  readonly present: boolean;
+}
+
 /** What a command gave. `topic` results carry no state: ask the queries. */
 export type CommandResult =
   | Published
   | { readonly kind: "done" }
+  | Opened
+  /** One a subscription: whether there was one of that filter before, and whether it was taken (`null`) or what forbids it. */
+  | {
+      readonly kind: "subscribed";
+      readonly subscriptions: readonly { readonly existed: boolean; readonly refused: ErrorCode | null }[];
+    }
+  /** One a filter: whether there was such a subscription. */
+  | { readonly kind: "unsubscribed"; readonly existed: readonly boolean[] }
   | { readonly kind: "failed"; readonly code: ErrorCode; readonly detail?: string };
 
 export type Effect =
   /** New messages in position order; positions are contiguous within the effect. */
   | { readonly kind: "append"; readonly messages: readonly StoredMessage[] }
   | { readonly kind: "topic-created"; readonly topic: TopicRef }
-  | { readonly kind: "topic-deleted"; readonly topic: TopicRef };
+  | { readonly kind: "topic-deleted"; readonly topic: TopicRef }
+  /** A connection counts no longer; the node that has it ends it. `epoch` is the one that was displaced. */
+  | {
+      readonly kind: "session-displaced";
+      readonly session: number;
+      readonly epoch: number;
+      readonly clientId: string;
+      readonly owner: SessionOwner;
+      readonly reason: DisplacedReason;
+    }
+  /** Messages of shares for a connected member, in the order in which they are to be sent. */
+  | {
+      readonly kind: "shared-assigned";
+      readonly session: number;
+      readonly epoch: number;
+      readonly owner: SessionOwner;
+      readonly items: readonly SharedItem[];
+    };
+
+/** The process that a client is connected to. */
+export interface SessionOwner {
+  readonly node: string;
+  readonly incarnation: number;
+}
+
+/** Taken over by another connection of its client id; ended by an operator; its node was thought dead. */
+export type DisplacedReason = "taken_over" | "administrative" | "node_down";
+
+/** One message of a share, given to one member. */
+export interface SharedItem {
+  /** Number of the share: the `source` of the subscription and of its progress. */
+  readonly source: number;
+  readonly topicId: number;
+  readonly position: number;
+  /** PUBREC came and PUBCOMP did not: only PUBREL is sent. */
+  readonly received: boolean;
+  /** This session was given it before, at an earlier connection: it goes with DUP. */
+  readonly again: boolean;
+}
 
 /** What one envelope gave. */
 export interface Applied {

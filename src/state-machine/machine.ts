@@ -11,6 +11,7 @@ import { loadState } from "./load-state.js";
 import { applyPublish } from "./publish.js";
 import { RecordBatch, type StateChange } from "./record-batch.js";
 import { encodeMeta, META_KEY, type StateRecord } from "./records.js";
+import type { Session } from "./session-view.js";
 import { type MachineOptions, State } from "./state.js";
 import { applyCreate, applyDelete, applyUpdate, DONE } from "./topic-commands.js";
 import type { Topic } from "./topics.js";
@@ -122,6 +123,19 @@ export class Machine {
     return this.#state.topics.all();
   }
 
+  session(_number: number): Session | undefined {
+    return undefined;
+  }
+
+  sessionOf(_clientId: string): Session | undefined {
+    return undefined;
+  }
+
+  /** At most `limit` sessions whose number comes after `after`, in the order of their numbers. */
+  sessions(_after: number, _limit: number): readonly Session[] {
+    return NOTHING;
+  }
+
   /** The last proposal of a node that was applied; zeros when there is none. */
   lastProposalOf(origin: string): { readonly incarnation: number; readonly sequence: number } {
     return this.#state.origins.lastOf(origin);
@@ -210,7 +224,7 @@ function applyCommand(state: State, command: Command, effects: EffectList): Comm
     case "genesis":
       return applyGenesis(state, command);
     default:
-      throw unknownKind(command);
+      throw new FatalError("invariant", `a command that is not applied yet: ${command.kind}`);
   }
 }
 
@@ -221,8 +235,4 @@ function applyGenesis(state: State, command: GenesisCommand): CommandResult {
   }
   if (state.streamTag === "") state.streamTag = command.streamTag;
   return DONE;
-}
-
-function unknownKind(command: never): FatalError {
-  return new FatalError("invariant", `an unknown command was committed: ${JSON.stringify(command)}`);
 }

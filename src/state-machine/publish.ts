@@ -32,7 +32,7 @@ export function applyPublish(state: State, command: PublishCommand, effects: Eff
     topic = state.topics.create(name, NO_RETENTION, state.timeMs);
     effects.topicCreated(topic.ref);
   }
-  const published = append(state, topic, messages, retained, effects);
+  const published = append(state, topic, messages, retained, effects, command.publisher);
   if (idempotency !== null) {
     state.idempotency.remember(topic.id, idempotency.key, idempotency.digest, published);
   }
@@ -61,6 +61,7 @@ function append(
   messages: readonly OutgoingMessage[],
   retained: OutgoingMessage | undefined,
   effects: EffectList,
+  publisher: number,
 ): Published {
   assertInvariant(messages.length > 0, "a publish without messages was committed");
   const { timeMs: timestampMs } = state;
@@ -79,6 +80,8 @@ function append(
       qos: message.qos,
       retain: message.retain,
       expiresAtMs: message.expiresAtMs,
+      properties: message.properties,
+      publisher,
     };
     effects.append(stored);
     if (message === retained) state.retained.set(stored);

@@ -10,7 +10,7 @@
  */
 import { ByteReader } from "../commands/codec/byte-reader.js";
 import type { ByteWriter } from "../commands/codec/byte-writer.js";
-import type { Retention } from "../commands/command.js";
+import { NO_PROPERTIES, type Retention } from "../commands/command.js";
 import { FatalError } from "../errors.js";
 import type { StoredMessage } from "./effects.js";
 
@@ -164,6 +164,8 @@ export function decodeRetained(value: Uint8Array): RetainedRecord {
     expiresAtMs: reader.varint(),
     contentType: reader.sharedText(),
     payload: reader.blob(),
+    properties: NO_PROPERTIES,
+    publisher: 0,
   };
   reader.end();
   return message;

@@ -9,7 +9,9 @@
  *
  * What a record shares with the one before it (timestamp, content type) is left out.
  */
+
 import { crc32 } from "node:zlib";
+import { NO_PROPERTIES } from "../commands/command.js";
 import { assertInvariant } from "../errors.js";
 import type { StoredMessage, TopicRef } from "../state-machine/effects.js";
 
@@ -266,6 +268,8 @@ export function decodeBlock(
       qos: qosOf(flags),
       retain: (flags & FLAG_RETAIN) !== 0,
       expiresAtMs,
+      properties: NO_PROPERTIES,
+      publisher: 0,
     });
   }
 }

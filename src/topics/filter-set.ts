@@ -4,10 +4,16 @@
  */
 import { filterMatches, isWildcard } from "./topic-name.js";
 
-/** One filter with the QoS it was granted. Edges that know no QoS use 0. */
+/** One filter with what it was granted. Edges that know no QoS use 0 and leave the rest out. */
 export interface Filter {
   readonly filter: string;
   readonly qos: 0 | 1 | 2;
+  /** Messages of the subscriber's own session do not match (MQTT 5.0, 3.8.3.1). */
+  readonly noLocal?: boolean;
+  /** RETAIN goes on as it was published (3.8.3.1). */
+  readonly retainAsPublished?: boolean;
+  /** 0 or missing for none (3.8.2.1.2). */
+  readonly subscriptionId?: number;
 }
 
 export class FilterSet {

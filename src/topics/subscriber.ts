@@ -124,4 +124,6 @@ export interface SubscribeRequest {
   readonly sink: SubscriberSink;
   /** Starts after this position (0: from the earliest that is kept); `null` starts live, after the present head. */
   readonly after: number | null;
+  /** Other filters from each of these positions on, ascending and above `after`: a session that stands before its last changes. */
+  readonly changes?: readonly { readonly at: number; readonly filters: FilterSet }[];
 }

@@ -39,6 +39,8 @@ export class Stream {
       qos: detail.qos ?? 1,
       retain: detail.retain ?? false,
       expiresAtMs: detail.expiresAtMs ?? 0,
+      properties: new Uint8Array(0),
+      publisher: 0,
     };
     this.timeMs += 1;
     this.all.push(message);

@@ -65,8 +65,23 @@ function replicas(
       const encoder = new EnvelopeEncoder();
       encoder.begin("1", sequence);
       const payload = Buffer.from(text);
-      const message = { payload, contentType: "", qos: 1, retain: false, expiresAtMs: 0 } as const;
-      encoder.add({ kind: "publish", topic: "t", messages: [message], autoCreate: true, idempotency: null });
+      const message = {
+        payload,
+        contentType: "",
+        qos: 1,
+        retain: false,
+        expiresAtMs: 0,
+        properties: new Uint8Array(0),
+      } as const;
+      encoder.add({
+        kind: "publish",
+        topic: "t",
+        messages: [message],
+        autoCreate: true,
+        idempotency: null,
+        publisher: 0,
+        receipt: null,
+      });
       return encoder.finish(1, sequence);
     },
     async texts(machine) {

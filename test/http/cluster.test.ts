@@ -28,6 +28,7 @@ async function publishBehind(topic: string): Promise<string> {
     qos: 1,
     retain: true,
     expiresAtMs: 0,
+    properties: new Uint8Array(0),
   };
   await host.broker.perform({
     kind: "publish",
@@ -35,6 +36,8 @@ async function publishBehind(topic: string): Promise<string> {
     messages: [message],
     autoCreate: true,
     idempotency: null,
+    publisher: 0,
+    receipt: null,
   });
   return host.broker.eventId(host.broker.head);
 }

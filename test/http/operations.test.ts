@@ -235,6 +235,7 @@ describe("starting and stopping", () => {
       qos: 1,
       retain: false,
       expiresAtMs: 0,
+      properties: new Uint8Array(0),
     } as const;
     for (let i = 0; i < 12; i += 1) {
       await broker.perform({
@@ -243,6 +244,8 @@ describe("starting and stopping", () => {
         messages: [message],
         autoCreate: true,
         idempotency: null,
+        publisher: 0,
+        receipt: null,
       });
     }
     await edge.stop();

@@ -93,6 +93,8 @@ describe("one message", () => {
       topic: "options",
       autoCreate: true,
       idempotency: null,
+      publisher: 0,
+      receipt: null,
       messages: [{ qos: 2, retain: true, expiresAtMs: host.broker.nowMs() + 60_000 }],
     });
     await publish("options", "x");

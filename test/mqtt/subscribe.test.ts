@@ -158,8 +158,18 @@ describe("what is delivered", () => {
   it("not when it has expired", async () => {
     await subscribe(1, 0, "a");
     const outgoing = { contentType: "", qos: 1 as const, retain: false };
-    const expired = { ...outgoing, payload: Buffer.from("old"), expiresAtMs: server.broker.timeMs };
-    const fresh = { ...outgoing, payload: Buffer.from("new"), expiresAtMs: server.broker.timeMs + 1 };
+    const expired = {
+      ...outgoing,
+      payload: Buffer.from("old"),
+      expiresAtMs: server.broker.timeMs,
+      properties: new Uint8Array(0),
+    };
+    const fresh = {
+      ...outgoing,
+      payload: Buffer.from("new"),
+      expiresAtMs: server.broker.timeMs + 1,
+      properties: new Uint8Array(0),
+    };
     const messages = [expired, fresh, expired];
     await server.broker.perform({
       kind: "publish",
@@ -167,6 +177,8 @@ describe("what is delivered", () => {
       messages,
       autoCreate: true,
       idempotency: null,
+      publisher: 0,
+      receipt: null,
     });
     await client.expect("30 06 00 01 'a' 'new'");
     await client.expectNothing();
@@ -284,10 +296,19 @@ describe("topics", () => {
       qos: 0,
       retain: false,
       expiresAtMs: 0,
+      properties: new Uint8Array(0),
     } as const;
     const removed = server.broker.perform({ kind: "delete-topic", topic: "a" });
     server.broker.submit(
-      { kind: "publish", topic: "a", messages: [message], autoCreate: true, idempotency: null },
+      {
+        kind: "publish",
+        topic: "a",
+        messages: [message],
+        autoCreate: true,
+        idempotency: null,
+        publisher: 0,
+        receipt: null,
+      },
       () => undefined,
     );
     await removed;

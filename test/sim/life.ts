@@ -16,6 +16,7 @@ import { EventIds } from "../../src/replica/event-id.js";
 import { Housekeeping } from "../../src/replica/housekeeping.js";
 import { LocalBroker } from "../../src/replica/local-broker.js";
 import { Replica } from "../../src/replica/replica.js";
+import { SessionEvents } from "../../src/replica/session-events.js";
 import type { Effect } from "../../src/state-machine/effects.js";
 import type { MessageStore } from "../../src/store/message-store.js";
 import { TopicBrokers } from "../../src/topics/registry.js";
@@ -196,7 +197,7 @@ export class Life {
       for (const message of effect.messages) ledger.observe(who, message);
       this.#brokers.publish(effect.messages);
     } else if (effect.kind === "topic-created") this.#brokers.topicCreated(effect.topic);
-    else {
+    else if (effect.kind === "topic-deleted") {
       ledger.deleted(effect.topic);
       this.#brokers.topicDeleted(effect.topic);
     }
@@ -310,6 +311,7 @@ export class Life {
       store: this.store,
       brokers: this.#brokers,
       submitter: this.#submitter,
+      sessions: new SessionEvents(this.#host.id, () => 0),
       eventIds: () => {
         eventIds ??= new EventIds(GROUP, this.replica.machine.streamTag);
         return eventIds;

@@ -139,6 +139,7 @@ export class Publisher {
         qos: chance.pick([0, 1]),
         retain: chance.of(0.2),
         expiresAtMs: 0,
+        properties: new Uint8Array(0),
       });
     }
     return { ids, messages };
@@ -146,7 +147,11 @@ export class Publisher {
 
   #publish(life: Life, topic: string, count: number): void {
     const { ids, messages } = this.#messages(count);
-    this.#send(life, { kind: "publish", topic, messages, autoCreate: true, idempotency: null }, ids);
+    this.#send(
+      life,
+      { kind: "publish", topic, messages, autoCreate: true, idempotency: null, publisher: 0, receipt: null },
+      ids,
+    );
   }
 
   #publishWithKey(life: Life): void {
@@ -158,7 +163,12 @@ export class Publisher {
   #repeat(life: Life, keyed: Keyed): void {
     const { topic, messages, key, ids } = keyed;
     const idempotency = { key, digest: `digest of ${ids[0]}` };
-    this.#send(life, { kind: "publish", topic, messages, autoCreate: true, idempotency }, ids, keyed);
+    this.#send(
+      life,
+      { kind: "publish", topic, messages, autoCreate: true, idempotency, publisher: 0, receipt: null },
+      ids,
+      keyed,
+    );
   }
 
   #conflict(life: Life): void {
@@ -167,7 +177,13 @@ export class Publisher {
     const { key, topic } = this.#chance.pick(answered);
     const { ids, messages } = this.#messages(1);
     const idempotency = { key, digest: `digest of ${ids[0]}` };
-    this.#send(life, { kind: "publish", topic, messages, autoCreate: true, idempotency }, ids, null, true);
+    this.#send(
+      life,
+      { kind: "publish", topic, messages, autoCreate: true, idempotency, publisher: 0, receipt: null },
+      ids,
+      null,
+      true,
+    );
   }
 
   #send(

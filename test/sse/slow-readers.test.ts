@@ -28,8 +28,23 @@ const BYTES = 16 * 1024;
 function command(topic: string, number: number): PublishCommand {
   const payload = Buffer.alloc(BYTES, "x");
   payload.write(`${number} `);
-  const message = { payload, contentType: "", qos: 1, retain: false, expiresAtMs: 0 } as const;
-  return { kind: "publish", topic, messages: [message], autoCreate: true, idempotency: null };
+  const message = {
+    payload,
+    contentType: "",
+    qos: 1,
+    retain: false,
+    expiresAtMs: 0,
+    properties: new Uint8Array(0),
+  } as const;
+  return {
+    kind: "publish",
+    topic,
+    messages: [message],
+    autoCreate: true,
+    idempotency: null,
+    publisher: 0,
+    receipt: null,
+  };
 }
 
 /** A stream whose socket is not read. */

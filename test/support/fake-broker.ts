@@ -2,16 +2,18 @@
  * A broker for tests of an edge: the production proposer, state machine and topic brokers over an array of messages. Only the log
  * is missing: what is proposed is applied at the end of the turn, or when the test says so.
  */
-import type { Broker, NodeStatus, Readiness, TopicView } from "../../src/broker.js";
+import type { Broker, NodeStatus, Readiness, SessionListener, TopicView } from "../../src/broker.js";
 import { decodeEnvelope } from "../../src/commands/codec.js";
 import type { Command } from "../../src/commands/command.js";
 import { Submitter } from "../../src/commands/submit.js";
 import type { ErrorCode } from "../../src/errors.js";
 import { limits } from "../../src/limits.js";
+import { SessionEvents } from "../../src/replica/session-events.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import { createMetrics } from "../../src/runtime/metrics.js";
 import type { CommandResult, Effect, StoredMessage, TopicRef } from "../../src/state-machine/effects.js";
 import { Machine, type Topic } from "../../src/state-machine/machine.js";
+import type { Session } from "../../src/state-machine/session-view.js";
 import type { ReadPage } from "../../src/store/message-store.js";
 import type { FilterSet } from "../../src/topics/filter-set.js";
 import { TopicBrokers } from "../../src/topics/registry.js";
@@ -31,6 +33,7 @@ export class FakeBroker implements Broker {
   timeMs = 1_700_000_000_000;
   readonly #submitter: Submitter;
   #proposed: Uint8Array[] = [];
+  readonly #sessions = new SessionEvents("1", () => 1);
   #isHeld = false;
   #drained: (() => void)[] = [];
 
@@ -131,6 +134,42 @@ export class FakeBroker implements Broker {
     return this.brokers.subscribe(request);
   }
 
+  session(number: number): Session | undefined {
+    return this.machine.session(number);
+  }
+
+  sessionOf(clientId: string): Session | undefined {
+    return this.machine.sessionOf(clientId);
+  }
+
+  sessions(after: number, limit: number): readonly Session[] {
+    return this.machine.sessions(after, limit);
+  }
+
+  listenToSessions(listener: SessionListener): void {
+    this.#sessions.listen(listener);
+  }
+
+  messageAt(topicId: number, position: number): StoredMessage | null | Promise<StoredMessage | null> {
+    const query = { topics: { ids: [topicId] }, after: position - 1, through: position };
+    const page = this.store.readRecent({ ...query, messagesMax: 1, bytesMax: 1 });
+    if (page !== null) return page.messages[0] ?? null;
+    return this.store
+      .read({ ...query, messagesMax: 1, bytesMax: 1 })
+      .then(({ messages }) => messages[0] ?? null);
+  }
+
+  trimmedThrough(filters: FilterSet): number {
+    const trims = this.store.messages.flatMap(({ topic }) =>
+      filters.matches(topic.name) ? [this.store.trimmed.get(topic.id) ?? 0] : [],
+    );
+    return Math.max(0, ...trims);
+  }
+
+  otherNode(): string | null {
+    return null;
+  }
+
   readiness(): Readiness {
     return { ready: true };
   }
@@ -165,9 +204,11 @@ export class FakeBroker implements Broker {
       this.brokers.publish(effect.messages);
     } else if (effect.kind === "topic-created") {
       this.brokers.topicCreated(effect.topic);
-    } else {
+    } else if (effect.kind === "topic-deleted") {
       this.store.forget(effect.topic.id);
       this.brokers.topicDeleted(effect.topic);
+    } else {
+      this.#sessions.happened(effect);
     }
   }
 }

@@ -3,13 +3,14 @@
  * any byte string gives an envelope or one clear error, in time that grows with its length only.
  */
 import { FatalError } from "../../errors.js";
-import type {
-  Command,
-  CreateTopicCommand,
-  Envelope,
-  OutgoingMessage,
-  PublishCommand,
-  UpdateTopicCommand,
+import {
+  type Command,
+  type CreateTopicCommand,
+  type Envelope,
+  NO_PROPERTIES,
+  type OutgoingMessage,
+  type PublishCommand,
+  type UpdateTopicCommand,
 } from "../command.js";
 import { ByteReader } from "./byte-reader.js";
 import * as format from "./format.js";
@@ -78,7 +79,7 @@ function decodePublish(reader: ByteReader, flags: number, lastTopic: string | nu
   const idempotency =
     (flags & format.PUBLISH_IDEMPOTENT) !== 0 ? { key: reader.text(), digest: reader.text() } : null;
   const messages = (flags & format.PUBLISH_SEVERAL) !== 0 ? decodeMessages(reader) : [decodeMessage(reader)];
-  return { kind: "publish", topic, messages, autoCreate, idempotency };
+  return { kind: "publish", topic, messages, autoCreate, idempotency, publisher: 0, receipt: null };
 }
 
 function decodeMessages(reader: ByteReader): OutgoingMessage[] {
@@ -97,7 +98,8 @@ function decodeMessage(reader: ByteReader): OutgoingMessage {
   const contentType = (flags & format.MESSAGE_CONTENT_TYPE) !== 0 ? reader.sharedText() : "";
   const expiresAtMs = (flags & format.MESSAGE_EXPIRES) !== 0 ? reader.varint() : 0;
   const payload = reader.blob();
-  return { payload, contentType, qos, retain: (flags & format.MESSAGE_RETAIN) !== 0, expiresAtMs };
+  const retain = (flags & format.MESSAGE_RETAIN) !== 0;
+  return { payload, contentType, qos, retain, expiresAtMs, properties: NO_PROPERTIES };
 }
 
 function decodeCreate(reader: ByteReader, flags: number): CreateTopicCommand {

@@ -103,7 +103,7 @@ export class EnvelopeEncoder {
         writer.text(command.streamTag);
         return;
       default:
-        throw unknownKind(command);
+        throw new FatalError("invalid_command", `a command that has no bytes yet: ${command.kind}`);
     }
   }
 }
@@ -166,8 +166,4 @@ function encodeUpdate(writer: ByteWriter, command: UpdateTopicCommand): void {
   writer.text(command.topic);
   if (typeof ageMs === "number") writer.varint(ageMs);
   if (typeof bytes === "number") writer.varint(bytes);
-}
-
-function unknownKind(command: never): FatalError {
-  return new FatalError("invalid_command", `unknown command: ${JSON.stringify(command)}`);
 }

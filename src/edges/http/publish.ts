@@ -2,9 +2,11 @@
  * POST /topics/:topic/messages, from Node's request to Node's response: the body is the payload as it came, the answer is one
  * hand-built string, and nothing in between is parsed, validated by schema or copied. fastify only finds the route.
  */
+
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { OutgoingMessage, PublishCommand } from "../../commands/command.js";
+import { NO_PROPERTIES } from "../../commands/command.js";
 import { JangadaError } from "../../errors.js";
 import { limits } from "../../limits.js";
 import type { CommandResult, Published } from "../../state-machine/effects.js";
@@ -119,6 +121,8 @@ export class PublishRoute {
         messages,
         autoCreate: this.#context.autoCreate,
         idempotency: key === undefined ? null : { key, digest: digestOf(target, contentType, body) },
+        publisher: 0,
+        receipt: null,
       };
       this.#context.broker.submit(command, (result) => this.#done(exchange, payloadBytes, result));
       if (target.acknowledged || response.headersSent) return;
@@ -131,7 +135,7 @@ export class PublishRoute {
   #message(target: PublishTarget, payload: Buffer, contentType: string): OutgoingMessage {
     const { qos, retain, expiresSeconds } = target;
     const expiresAtMs = expiresSeconds === 0 ? 0 : this.#context.broker.nowMs() + expiresSeconds * 1_000;
-    return { payload, contentType, qos, retain, expiresAtMs };
+    return { payload, contentType, qos, retain, expiresAtMs, properties: NO_PROPERTIES };
   }
 
   #lines(target: PublishTarget, body: Buffer): OutgoingMessage[] {

@@ -1,5 +1,7 @@
 /** CONNECT (MQTT 3.1.1, 3.1): who is there, and whether it may stay. */
+
 import type { IConnectPacket } from "mqtt-packet";
+import { NO_PROPERTIES } from "../../commands/command.js";
 import { limits } from "../../limits.js";
 import { isTopicName } from "../../topics/topic-name.js";
 import { byteAt, uint16At } from "./bytes.js";
@@ -89,6 +91,13 @@ function willOf(packet: IConnectPacket, payloadBytesMax: number): Will | null {
   // A copy: the packet is a view of what was received.
   const bytes = Buffer.from(payload);
   if (bytes.length > payloadBytesMax) throw new PacketRefused("payload_too_large", "the will's payload");
-  const message = { payload: bytes, contentType: "", qos: qos ?? 0, retain: retain ?? false, expiresAtMs: 0 };
+  const message = {
+    payload: bytes,
+    contentType: "",
+    qos: qos ?? 0,
+    retain: retain ?? false,
+    expiresAtMs: 0,
+    properties: NO_PROPERTIES,
+  };
   return { topic, message };
 }

@@ -2,6 +2,7 @@
  * PUBLISH (MQTT 3.1.1, 3.3), decoded by hand: this is the path that every message takes. The acknowledgement is written when the
  * message is committed, never before.
  */
+import { NO_PROPERTIES } from "../../commands/command.js";
 import { uint16At } from "./bytes.js";
 import type { Client } from "./client.js";
 import { qosBits } from "./protocol.js";
@@ -43,9 +44,18 @@ export function handlePublish(
     qos: qos === 0 ? (0 as const) : (1 as const),
     retain: (first & 1) === 1,
     expiresAtMs: 0,
+    properties: NO_PROPERTIES,
   };
   context.broker.submit(
-    { kind: "publish", topic, messages: [message], autoCreate: context.autoCreate, idempotency: null },
+    {
+      kind: "publish",
+      topic,
+      messages: [message],
+      autoCreate: context.autoCreate,
+      idempotency: null,
+      publisher: 0,
+      receipt: null,
+    },
     client.publishes.open(packetId, message.payload.length),
   );
 }

@@ -14,9 +14,20 @@ export interface Will {
 export function publishWill(context: EdgeContext, clientId: string, will: Will): void {
   const { broker, metrics, logger, autoCreate } = context;
   const { topic, message } = will;
-  broker.submit({ kind: "publish", topic, messages: [message], autoCreate, idempotency: null }, (result) => {
-    if (result.kind !== "failed") return;
-    metrics.dropped(result.code, 1);
-    logger.warn({ clientId, topic, code: result.code }, "a will could not be published");
-  });
+  broker.submit(
+    {
+      kind: "publish",
+      topic,
+      messages: [message],
+      autoCreate,
+      idempotency: null,
+      publisher: 0,
+      receipt: null,
+    },
+    (result) => {
+      if (result.kind !== "failed") return;
+      metrics.dropped(result.code, 1);
+      logger.warn({ clientId, topic, code: result.code }, "a will could not be published");
+    },
+  );
 }

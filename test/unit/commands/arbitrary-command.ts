@@ -21,6 +21,7 @@ export const outgoingMessage: fc.Arbitrary<OutgoingMessage> = fc.record({
   qos: fc.constantFrom(0, 1, 2),
   retain: fc.boolean(),
   expiresAtMs: fc.oneof(fc.constant(0), safeNumber),
+  properties: fc.constant(new Uint8Array(0)),
 });
 
 const publish: fc.Arbitrary<PublishCommand> = fc.record({
@@ -29,6 +30,8 @@ const publish: fc.Arbitrary<PublishCommand> = fc.record({
   messages: fc.array(outgoingMessage, { minLength: 1, maxLength: 4 }),
   autoCreate: fc.boolean(),
   idempotency: fc.option(fc.record({ key: text, digest: text })),
+  publisher: fc.constant(0),
+  receipt: fc.constant(null),
 });
 
 export const anyCommand: fc.Arbitrary<Command> = fc.oneof(
@@ -83,9 +86,21 @@ export function publishOf(
   return {
     kind: "publish",
     topic,
-    messages: [{ payload, contentType: "", qos: 1, retain: false, expiresAtMs: 0, ...message }],
+    messages: [
+      {
+        payload,
+        contentType: "",
+        qos: 1,
+        retain: false,
+        expiresAtMs: 0,
+        properties: new Uint8Array(0),
+        ...message,
+      },
+    ],
     autoCreate: true,
     idempotency: null,
+    publisher: 0,
+    receipt: null,
     ...changes,
   };
 }

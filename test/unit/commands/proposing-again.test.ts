@@ -54,9 +54,18 @@ describe("A proposer whose proposals get lost", () => {
       qos: 1,
       retain: false,
       expiresAtMs: 0,
+      properties: new Uint8Array(0),
     } as const;
     submitter.submit(
-      { kind: "publish", topic: "t", autoCreate: true, idempotency: null, messages: [message] },
+      {
+        kind: "publish",
+        topic: "t",
+        autoCreate: true,
+        idempotency: null,
+        publisher: 0,
+        receipt: null,
+        messages: [message],
+      },
       (result) => {
         if (result.kind === "published") answers.push(`${text}@${result.firstOffset}`);
         else if (result.kind === "failed") answers.push(`${text}:${result.code}`);

@@ -36,7 +36,11 @@ function publish(text: string, topic = "t"): Command {
     topic,
     autoCreate: true,
     idempotency: null,
-    messages: [{ payload, contentType: "", qos: 1, retain: false, expiresAtMs: 0 }],
+    publisher: 0,
+    receipt: null,
+    messages: [
+      { payload, contentType: "", qos: 1, retain: false, expiresAtMs: 0, properties: new Uint8Array(0) },
+    ],
   };
 }
 

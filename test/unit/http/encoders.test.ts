@@ -26,6 +26,8 @@ function stored(
     qos: 1,
     retain: false,
     expiresAtMs: 0,
+    properties: new Uint8Array(0),
+    publisher: 0,
     ...change,
   };
 }

@@ -27,6 +27,8 @@ function messages(parts: readonly Part[]): StoredMessage[] {
     qos,
     retain: true,
     expiresAtMs,
+    properties: new Uint8Array(0),
+    publisher: 0,
   }));
 }
 

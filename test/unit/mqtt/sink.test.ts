@@ -68,6 +68,8 @@ function batch(...qos: readonly (0 | 1)[]): DeliveryBatch {
       qos: each,
       retain: false,
       expiresAtMs: 0,
+      properties: new Uint8Array(0),
+      publisher: 0,
     }),
   );
   return new DeliveryBatch(SET, messages, 5, 99);

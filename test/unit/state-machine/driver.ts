@@ -67,6 +67,7 @@ export function story(applied: Applied): string {
   const parts = applied.effects.map((effect) => {
     if (effect.kind === "topic-created") return `+${effect.topic.name}`;
     if (effect.kind === "topic-deleted") return `-${effect.topic.name}`;
+    if (effect.kind !== "append") return `${effect.kind} ${effect.session}`;
     return `[${effect.messages.map(({ topic, position }) => `${topic.name}@${position}`).join(" ")}]`;
   });
   return parts.join(" ");

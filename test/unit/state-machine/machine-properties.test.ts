@@ -19,6 +19,7 @@ const message: fc.Arbitrary<OutgoingMessage> = fc.record({
   qos: fc.constantFrom(0, 1, 2),
   retain: fc.boolean(),
   expiresAtMs: fc.constant(0),
+  properties: fc.constant(new Uint8Array(0)),
 });
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
@@ -31,6 +32,8 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       idempotency: fc.option(
         fc.record({ key: fc.constantFrom("k", "l", "m"), digest: fc.constantFrom("d", "e") }),
       ),
+      publisher: fc.constant(0),
+      receipt: fc.constant(null),
     }),
   },
   {
@@ -65,7 +68,7 @@ const history: fc.Arbitrary<Envelope[]> = fc
 
 function summary(result: CommandResult): string {
   if (result.kind === "failed") return result.code;
-  if (result.kind === "done") return "done";
+  if (result.kind !== "published") return result.kind;
   const { firstPosition, count, firstOffset, replayed } = result;
   return `${firstPosition}+${count}@${firstOffset}${replayed ? " replayed" : ""}`;
 }

@@ -52,7 +52,7 @@ export class NaiveMachine {
 
   #apply(command: Command): string {
     if (command.kind === "publish") return this.#publish(command);
-    if (command.kind === "genesis") return "done";
+    if (!("topic" in command)) return "done";
     const topic = this.topics.find(({ name }) => name === command.topic);
     if (command.kind === "create-topic") {
       if (topic !== undefined) return command.ifMissing ? "done" : "topic_exists";

@@ -113,6 +113,8 @@ export class Bench {
       qos: 0,
       retain: false,
       expiresAtMs: 0,
+      properties: new Uint8Array(0),
+      publisher: 0,
     };
   }
 }

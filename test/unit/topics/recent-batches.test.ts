@@ -12,7 +12,15 @@ const ALL = filterSet("#");
 
 function message(position: number, payload: Uint8Array = new Uint8Array(100)): StoredMessage {
   const topic = { id: 1, name: "a" };
-  const rest = { timestampMs: 0, contentType: "", qos: 0, retain: false, expiresAtMs: 0 } as const;
+  const rest = {
+    timestampMs: 0,
+    contentType: "",
+    qos: 0,
+    retain: false,
+    expiresAtMs: 0,
+    properties: new Uint8Array(0),
+    publisher: 0,
+  } as const;
   return { position, offset: position, topic, payload, ...rest };
 }
 
