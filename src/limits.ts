@@ -133,6 +133,11 @@ export const limits = Object.freeze({
   retentionBytes: 1024 * MIB,
   retentionPeriodMs: 10_000,
 
+  /** What kept sessions that are behind may hold back from retention, beyond `retentionBytes`. */
+  sessionBacklogBytes: 1024 * MIB,
+  /** `$SYS` topics are published this often, as mosquitto does. */
+  sysIntervalMs: 10_000,
+
   /** From SIGTERM to exit. */
   shutdownMs: 10_000,
 });

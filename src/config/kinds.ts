@@ -3,6 +3,7 @@
  * Every schema takes text (flags, variables) as well as what YAML makes of it (numbers, booleans, lists).
  */
 import { z } from "zod";
+import { isTopicFilter } from "../topics/topic-name.js";
 import { isHost } from "./peer-address.js";
 import { formatBytes, formatDurationMs, parseBytes, parseDurationMs } from "./units.js";
 
@@ -118,21 +119,32 @@ function isOrigin(text: string): boolean {
 /** Web origins (scheme, host and port, nothing after), separated by commas or as a list. */
 export function origins(): Kind<readonly string[]> {
   const expected = "origins such as https://example.org separated by commas, or *";
-  const split = (text: string): string[] =>
-    text
-      .split(",")
-      .map((part) => part.trim())
-      .filter((part) => part !== "");
   const schema = z.preprocess(
-    (raw) => (typeof raw === "string" ? split(raw) : raw),
+    (raw) => (typeof raw === "string" ? splitAtCommas(raw) : raw),
     z.array(z.string(must(expected)).refine(isOrigin, must(expected)), must(expected)),
   );
-  return {
-    placeholder: "ORIGINS",
-    expected,
-    schema,
-    format: (list) => (list.length === 0 ? "none" : list.join(",")),
-  };
+  return { placeholder: "ORIGINS", expected, schema, format: formatList };
+}
+
+function splitAtCommas(text: string): string[] {
+  return text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+}
+
+function formatList(list: readonly string[]): string {
+  return list.length === 0 ? "none" : list.join(",");
+}
+
+/** MQTT topic filters, separated by commas or as a list. */
+export function topicFilters(): Kind<readonly string[]> {
+  const expected = "topic filters separated by commas";
+  const schema = z.preprocess(
+    (raw) => (typeof raw === "string" ? splitAtCommas(raw) : raw),
+    z.array(z.string(must(expected)).refine(isTopicFilter, must(expected)), must(expected)),
+  );
+  return { placeholder: "FILTERS", expected, schema, format: formatList };
 }
 
 /** A kind whose value may be missing: that is the default, and nothing that anybody writes. */
@@ -154,11 +166,12 @@ export function httpUrl(): Kind<string> {
 }
 
 /** A time in whole seconds, at least one; a plain number counts seconds. */
-export function seconds(): Kind<number> {
-  const expected = "a time in whole seconds (60, or with s, m, h, d), 1 or more";
+export function seconds(most = Number.MAX_SAFE_INTEGER): Kind<number> {
+  const upTo = most === Number.MAX_SAFE_INTEGER ? "or more" : `to ${most}`;
+  const expected = `a time in whole seconds (60, or with s, m, h, d), 1 ${upTo}`;
   const read = (written: string): number | undefined => {
     const ms = parseDurationMs(written, 1_000);
     return ms === undefined ? undefined : ms / 1_000;
   };
-  return ranged("TIME", expected, [1, Number.MAX_SAFE_INTEGER], read, String);
+  return ranged("TIME", expected, [1, most], read, String);
 }

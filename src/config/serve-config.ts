@@ -36,6 +36,18 @@ export interface ServeConfig {
   readonly logLevel: LogLevel;
   readonly payloadBytesMax: number;
   readonly connectionsMax: number;
+  /** `host:port` that MQTT clients elsewhere are told of (Server Reference, MQTT 5.0, 4.13.1); `null`: where the node listens. */
+  readonly mqttAdvertise: string | null;
+  /** The longest that a session outlives its connection; 0xFFFFFFFF for ever. */
+  readonly sessionExpirySecondsMax: number;
+  /** The longest keep-alive that a client may have; 5.0 clients are told (Server Keep Alive, 3.2.2.3.14). */
+  readonly keepAliveSecondsMax: number;
+  /** What sessions that are behind may hold back from retention, beyond `retentionBytes`. */
+  readonly sessionBacklogBytes: number;
+  /** Nobody may subscribe to these topic filters, as they are written. */
+  readonly denySubscribe: readonly string[];
+  /** How often `$SYS` topics are published; 0 for never. */
+  readonly sysIntervalMs: number;
   readonly topicsMax: number;
   readonly retentionAgeMs: number;
   readonly retentionBytes: number;

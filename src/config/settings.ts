@@ -15,10 +15,16 @@ import {
   optional,
   origins,
   path,
+  seconds,
   toggle,
+  topicFilters,
 } from "./kinds.js";
 import { founders, peerAddress } from "./peer-kinds.js";
 import type { ServeConfig, SettingKey } from "./serve-config.js";
+
+/** Session Expiry Interval and Keep Alive as MQTT 5.0 has them (3.1.2.11.2, 3.1.2.10). */
+const SESSION_NEVER_EXPIRES = 0xffff_ffff;
+const KEEP_ALIVE_SECONDS_MAX = 65_535;
 
 /** One row. The flag is `--` + name, the variable `JANGADA_` + name in capitals, the file key the name itself. */
 export interface Setting<Value> {
@@ -171,6 +177,42 @@ const behaviour = {
     kind: count(1, CONNECTIONS_MAX),
     defaultValue: limits.connectionsMax,
     help: "connections taken at most, by edge",
+  },
+  mqttAdvertise: {
+    name: "mqtt-advertise",
+    kind: optional(peerAddress()),
+    defaultValue: null,
+    help: "where other nodes send their MQTT clients when they stop; else the address listened on, unless that is every one",
+  },
+  sessionExpirySecondsMax: {
+    name: "max-session-expiry",
+    kind: seconds(SESSION_NEVER_EXPIRES),
+    defaultValue: SESSION_NEVER_EXPIRES,
+    help: "the longest that a session outlives its connection; 4294967295 seconds for ever",
+  },
+  keepAliveSecondsMax: {
+    name: "max-keep-alive",
+    kind: seconds(KEEP_ALIVE_SECONDS_MAX),
+    defaultValue: KEEP_ALIVE_SECONDS_MAX,
+    help: "the longest keep-alive that an MQTT client may have; clients of 5.0 that ask for more or for none are told",
+  },
+  sessionBacklogBytes: {
+    name: "session-backlog-bytes",
+    kind: bytes(0),
+    defaultValue: limits.sessionBacklogBytes,
+    help: "what kept sessions that are behind may hold back from retention, beyond --retention-bytes",
+  },
+  denySubscribe: {
+    name: "deny-subscribe",
+    kind: topicFilters(),
+    defaultValue: [],
+    help: "topic filters that nobody may subscribe to over MQTT, as they are written, separated by commas",
+  },
+  sysIntervalMs: {
+    name: "sys-interval",
+    kind: duration(0),
+    defaultValue: limits.sysIntervalMs,
+    help: "how often the $SYS topics are published; 0 for never",
   },
   topicsMax: {
     name: "max-topics",

@@ -58,7 +58,16 @@ export const IMPORT_TABLE: readonly Row[] = [
   { files: "src/runtime/", may: ["node:crypto", "node:fs", "npm:pino", "npm:prom-client"] },
   {
     files: "src/config/",
-    may: [...COMMON, "src/runtime/logger.ts", "node:net", "node:util", "npm:zod", "npm:yaml"],
+    may: [
+      ...COMMON,
+      "src/runtime/logger.ts",
+      // What a topic filter is.
+      "src/topics/topic-name.ts",
+      "node:net",
+      "node:util",
+      "npm:zod",
+      "npm:yaml",
+    ],
   },
   // A file's mode is checked on the very file that is read.
   { files: "src/config/secret-file.ts", may: [...COMMON, "node:fs"] },
