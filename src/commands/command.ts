@@ -207,12 +207,8 @@ export interface TickCommand {
   readonly kind: "tick";
 }
 
-export type Command =
-  | PublishCommand
-  | CreateTopicCommand
-  | UpdateTopicCommand
-  | DeleteTopicCommand
-  | GenesisCommand
+/** The commands about sessions and about the nodes that serve them. */
+export type SessionCommand =
   | OpenSessionCommand
   | CloseSessionCommand
   | DisplaceSessionCommand
@@ -223,6 +219,14 @@ export type Command =
   | NodeUpCommand
   | NodeDownCommand
   | TickCommand;
+
+export type Command =
+  | PublishCommand
+  | CreateTopicCommand
+  | UpdateTopicCommand
+  | DeleteTopicCommand
+  | GenesisCommand
+  | SessionCommand;
 
 /**
  * One proposal. `origin`, `incarnation` and `sequence` make it exactly-once: a node's incarnation grows at each start, its

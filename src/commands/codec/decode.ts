@@ -13,10 +13,12 @@ import {
   type UpdateTopicCommand,
 } from "../command.js";
 import { ByteReader } from "./byte-reader.js";
+import { decodeSessionCommand } from "./decode-session.js";
 import * as format from "./format.js";
+import { readPacketId } from "./packet-id.js";
 
-/** The shortest command is two bytes, and so is the shortest message: a count beyond that is a lie. */
-const COMMAND_BYTES_MIN = 2;
+/** The shortest command is one byte, the shortest message two: a count beyond that is a lie. */
+const COMMAND_BYTES_MIN = 1;
 const MESSAGE_BYTES_MIN = 2;
 
 /**
@@ -66,6 +68,8 @@ function decodeCommand(reader: ByteReader, lastTopic: string | null): Command {
     case format.KIND_GENESIS:
       if (flags !== format.KIND_GENESIS) throw reader.malformed("unknown flag");
       return { kind: "genesis", streamTag: reader.text() };
+    case format.KIND_SESSION:
+      return decodeSessionCommand(reader, flags);
     default:
       throw reader.malformed("unknown command");
   }
@@ -78,8 +82,16 @@ function decodePublish(reader: ByteReader, flags: number, lastTopic: string | nu
   const autoCreate = (flags & format.PUBLISH_AUTO_CREATE) !== 0;
   const idempotency =
     (flags & format.PUBLISH_IDEMPOTENT) !== 0 ? { key: reader.text(), digest: reader.text() } : null;
+  let publisher = 0;
+  let receipt: PublishCommand["receipt"] = null;
+  if ((flags & format.PUBLISH_SESSION) !== 0) {
+    const doubled = reader.varint();
+    publisher = Math.floor(doubled / 2);
+    if (doubled % 2 === 1) receipt = { epoch: reader.varint(), packetId: readPacketId(reader) };
+    else if (publisher === 0) throw reader.malformed("no publisher");
+  }
   const messages = (flags & format.PUBLISH_SEVERAL) !== 0 ? decodeMessages(reader) : [decodeMessage(reader)];
-  return { kind: "publish", topic, messages, autoCreate, idempotency, publisher: 0, receipt: null };
+  return { kind: "publish", topic, messages, autoCreate, idempotency, publisher, receipt };
 }
 
 function decodeMessages(reader: ByteReader): OutgoingMessage[] {
@@ -97,9 +109,10 @@ function decodeMessage(reader: ByteReader): OutgoingMessage {
   if (qos !== 0 && qos !== 1 && qos !== 2) throw reader.malformed("no such QoS");
   const contentType = (flags & format.MESSAGE_CONTENT_TYPE) !== 0 ? reader.sharedText() : "";
   const expiresAtMs = (flags & format.MESSAGE_EXPIRES) !== 0 ? reader.varint() : 0;
+  const properties = (flags & format.MESSAGE_PROPERTIES) !== 0 ? reader.blob() : NO_PROPERTIES;
   const payload = reader.blob();
   const retain = (flags & format.MESSAGE_RETAIN) !== 0;
-  return { payload, contentType, qos, retain, expiresAtMs, properties: NO_PROPERTIES };
+  return { payload, contentType, qos, retain, expiresAtMs, properties };
 }
 
 function decodeCreate(reader: ByteReader, flags: number): CreateTopicCommand {

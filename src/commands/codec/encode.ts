@@ -11,7 +11,9 @@ import type {
   UpdateTopicCommand,
 } from "../command.js";
 import { ByteWriter } from "./byte-writer.js";
+import { encodeSessionCommand } from "./encode-session.js";
 import * as format from "./format.js";
+import { writePacketId } from "./packet-id.js";
 
 const DEFAULT_CAPACITY_HINT = 64 * 1024;
 
@@ -54,7 +56,8 @@ export class EnvelopeEncoder {
 
   /**
    * Adds a command and returns the bytes so far. Payloads are copied. Throws `FatalError` `invalid_command` for a number that
-   * is no safe integer from 0 up or a publish without messages; the envelope is then as it was before.
+   * is out of range (a safe integer from 0 up, if nothing narrower is said) or a publish without messages; the envelope is then as it
+   * was before.
    */
   add(command: Command): number {
     if (!this.#begun) throw new FatalError("invalid_command", "an envelope has to be begun first");
@@ -103,13 +106,13 @@ export class EnvelopeEncoder {
         writer.text(command.streamTag);
         return;
       default:
-        throw new FatalError("invalid_command", `a command that has no bytes yet: ${command.kind}`);
+        encodeSessionCommand(writer, command);
     }
   }
 }
 
 function encodePublish(writer: ByteWriter, command: PublishCommand, sameTopic: boolean): void {
-  const { messages, idempotency } = command;
+  const { messages, idempotency, publisher, receipt } = command;
   const first = messages[0];
   if (first === undefined) throw new FatalError("invalid_command", "a publish has at least one message");
   let flags = format.KIND_PUBLISH;
@@ -117,12 +120,14 @@ function encodePublish(writer: ByteWriter, command: PublishCommand, sameTopic: b
   if (command.autoCreate) flags |= format.PUBLISH_AUTO_CREATE;
   if (idempotency !== null) flags |= format.PUBLISH_IDEMPOTENT;
   if (messages.length > 1) flags |= format.PUBLISH_SEVERAL;
+  if (publisher !== 0 || receipt !== null) flags |= format.PUBLISH_SESSION;
   writer.byte(flags);
   if (!sameTopic) writer.text(command.topic);
   if (idempotency !== null) {
     writer.text(idempotency.key);
     writer.text(idempotency.digest);
   }
+  if ((flags & format.PUBLISH_SESSION) !== 0) encodePublisher(writer, publisher, receipt);
   if (messages.length === 1) {
     encodeMessage(writer, first);
     return;
@@ -131,15 +136,25 @@ function encodePublish(writer: ByteWriter, command: PublishCommand, sameTopic: b
   for (const message of messages) encodeMessage(writer, message);
 }
 
+function encodePublisher(writer: ByteWriter, publisher: number, receipt: PublishCommand["receipt"]): void {
+  if (!Number.isSafeInteger(publisher)) throw new FatalError("invalid_command", `no session: ${publisher}`);
+  writer.varint(2 * publisher + (receipt === null ? 0 : 1));
+  if (receipt === null) return;
+  writer.varint(receipt.epoch);
+  writePacketId(writer, receipt.packetId);
+}
+
 function encodeMessage(writer: ByteWriter, message: OutgoingMessage): void {
-  const { contentType, expiresAtMs } = message;
+  const { contentType, expiresAtMs, properties } = message;
   let flags: number = message.qos;
   if (message.retain) flags |= format.MESSAGE_RETAIN;
   if (contentType !== "") flags |= format.MESSAGE_CONTENT_TYPE;
   if (expiresAtMs !== 0) flags |= format.MESSAGE_EXPIRES;
+  if (properties.byteLength !== 0) flags |= format.MESSAGE_PROPERTIES;
   writer.byte(flags);
   if (contentType !== "") writer.text(contentType);
   if (expiresAtMs !== 0) writer.varint(expiresAtMs);
+  if (properties.byteLength !== 0) writer.blob(properties);
   writer.blob(message.payload);
 }
 
