@@ -47,7 +47,14 @@ const EXEMPT: readonly Exemption[] = [
 ];
 
 /** Files that no program reaches yet, with the reason; each must still be unreached. */
-const AHEAD: readonly Exemption[] = [];
+const AHEAD: readonly Exemption[] = [
+  {
+    path: "src/edges/mqtt/delivery/context.ts",
+    reason: "the connections that will use it are being rebuilt",
+  },
+  { path: "src/edges/mqtt/delivery/delivery.ts", reason: "as above" },
+  { path: "src/edges/mqtt/delivery/lost.ts", reason: "as above" },
+];
 
 /** Memory twins, which only tests use and contract suites hold to the real ones. */
 const TWINS = /\/memory-[a-z-]+\.ts$/;
