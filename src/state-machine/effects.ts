@@ -106,6 +106,11 @@ export interface SharedItem {
   readonly source: number;
   readonly topicId: number;
   readonly position: number;
+  /**
+   * Head of the stream when this session was given it: where its place is among the session's other deliveries. Two that would have the same packet
+   * identifier go in this order on every node, so that no client takes one for the other.
+   */
+  readonly asOf: number;
   /** PUBREC came and PUBCOMP did not: only PUBREL is sent. */
   readonly received: boolean;
   /** This session was given it before, at an earlier connection: it goes with DUP. */
