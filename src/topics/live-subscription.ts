@@ -6,20 +6,14 @@ import { JangadaError } from "../errors.js";
 import type { Straggler } from "./catch-up.js";
 import type { FilterSet } from "./filter-set.js";
 import type { Page, PageReader, PageWaiter } from "./page-reader.js";
-import type { DeliveryBatch, SubscriberSink, Subscription } from "./subscriber.js";
+import type { DeliveryBatch, FilterChange, SubscriberSink, Subscription } from "./subscriber.js";
 import type { Fanout, TopicBroker } from "./topic-broker.js";
 
 /** Batches or pages handed to one subscriber before the next has his turn. */
 const STEPS_PER_TURN = 4;
 
-/** Filter changes that a subscriber behind may have in store: each is a place where the way forks. */
+/** Filter changes that a subscriber behind may add to those it began with: each is a place where the way forks. */
 const CHANGES_MAX = 64;
-
-/** From `at` on, other filters. */
-interface Change {
-  readonly at: number;
-  readonly filters: FilterSet;
-}
 
 export class LiveSubscription implements Subscription, Straggler, PageWaiter {
   readonly #fanout: Fanout;
@@ -38,13 +32,23 @@ export class LiveSubscription implements Subscription, Straggler, PageWaiter {
   /** The page that was waited for, until the next step. */
   #landed: Page | null = null;
   /** In order. Whoever has any is behind. */
-  #changes: Change[] = [];
+  #changes: FilterChange[];
+  readonly #changesMax: number;
   #changesAsked = 0;
 
-  constructor(fanout: Fanout, sink: SubscriberSink, filters: FilterSet, cursor: number) {
+  /** The changes are above the cursor, ascending, and not above the head. */
+  constructor(
+    fanout: Fanout,
+    sink: SubscriberSink,
+    filters: FilterSet,
+    cursor: number,
+    changes: readonly FilterChange[],
+  ) {
     this.#fanout = fanout;
     this.#sink = sink;
     this.#cursor = cursor;
+    this.#changes = [...changes];
+    this.#changesMax = changes.length + CHANGES_MAX;
     this.#broker = fanout.brokerFor(filters);
     this.#enter();
   }
@@ -228,11 +232,11 @@ export class LiveSubscription implements Subscription, Straggler, PageWaiter {
     return isThrough;
   }
 
-  #switchLater(change: Change): void {
+  #switchLater(change: FilterChange): void {
     if (this.#changes.at(-1)?.at === change.at) this.#changes.pop();
     if (this.#lastFilters.key === change.filters.key) return;
     this.#changes.push(change);
-    if (this.#changes.length > CHANGES_MAX) {
+    if (this.#changes.length > this.#changesMax) {
       const text = `a subscriber behind may change its filters ${CHANGES_MAX} times before it has caught up`;
       this.#fail(new JangadaError("overloaded", text));
       return;

@@ -154,7 +154,8 @@ export class TopicBrokers {
   /** Starts a subscription. No call to its sink comes before this returns. */
   subscribe(request: SubscribeRequest): Subscription {
     this.#noticeHead();
-    return new LiveSubscription(this.#fanout, request.sink, request.filters, request.after ?? this.#head);
+    const { filters, sink, after, changes = [] } = request;
+    return new LiveSubscription(this.#fanout, sink, filters, after ?? this.#head, changes);
   }
 
   /** Hands over at once what waits. */

@@ -118,12 +118,21 @@ export interface Subscription {
   close(): void;
 }
 
+/** From a position on, other filters. */
+export interface FilterChange {
+  readonly at: number;
+  readonly filters: FilterSet;
+}
+
 /** What an edge asks for. */
 export interface SubscribeRequest {
   readonly filters: FilterSet;
   readonly sink: SubscriberSink;
   /** Starts after this position (0: from the earliest that is kept); `null` starts live, after the present head. */
   readonly after: number | null;
-  /** Other filters from each of these positions on, ascending and above `after`: a session that stands before its last changes. */
-  readonly changes?: readonly { readonly at: number; readonly filters: FilterSet }[];
+  /**
+   * Other filters for what is above each of these positions: ascending, above `after`, not above the head. For a session that stands before
+   * its last changes.
+   */
+  readonly changes?: readonly FilterChange[];
 }

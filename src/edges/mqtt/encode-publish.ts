@@ -43,7 +43,6 @@ export class PublishEncoder implements BatchEncoder<EncodedPublishes> {
    */
   encode(messages: readonly StoredMessage[], filters: FilterSet): EncodedPublishes {
     const nowMs = this.#nowMs();
-    const grants = new Grants(filters);
     const bytes = Buffer.allocUnsafe(this.#bytesMax(messages));
     const ends = new Uint32Array(messages.length);
     const idOffsets: number[] = [];
@@ -52,7 +51,7 @@ export class PublishEncoder implements BatchEncoder<EncodedPublishes> {
     for (let i = 0; i < messages.length; i += 1) {
       const message = messages[i];
       if (message === undefined) continue;
-      const granted = grants.of(message);
+      const granted = filters.grantOfMatch(message.topic.name, message.publisher)?.qos ?? -1;
       if (granted >= 0 && (message.expiresAtMs === 0 || message.expiresAtMs > nowMs)) {
         const qos = message.qos > 0 && granted > 0 ? 1 : 0;
         const topic = this.#topic(message.topic.name);
@@ -112,30 +111,6 @@ export class PublishEncoder implements BatchEncoder<EncodedPublishes> {
     if (this.#topics.size === TOPICS_KEPT_MAX) this.#topics.clear();
     this.#topics.set(name, bytes);
     return bytes;
-  }
-}
-
-/** The granted QoS of each topic in one batch, asked of the filters as seldom as possible. */
-class Grants {
-  readonly #filters: FilterSet;
-  /** What every filter grants, when they all grant the same. */
-  readonly #uniform: number | null;
-  readonly #byTopic = new Map<number, number>();
-
-  constructor(filters: FilterSet) {
-    this.#filters = filters;
-    const first = filters.filters[0]?.qos ?? -1;
-    this.#uniform = filters.filters.every(({ qos }) => qos === first) ? first : null;
-  }
-
-  /** -1 when no filter matches (asked only of filters that differ: a batch holds what matches). */
-  of({ topic }: StoredMessage): number {
-    if (this.#uniform !== null) return this.#uniform;
-    const known = this.#byTopic.get(topic.id);
-    if (known !== undefined) return known;
-    const granted = this.#filters.qosFor(topic.name);
-    this.#byTopic.set(topic.id, granted);
-    return granted;
   }
 }
 

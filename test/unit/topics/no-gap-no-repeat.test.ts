@@ -44,6 +44,15 @@ class World {
     return filterSet(...SETS[this.below(SETS.length)]!);
   }
 
+  /** Other filters above some positions between the start and the head: a session that comes back. */
+  changes(start: number): { at: number; filters: FilterSet }[] {
+    const { head } = this.bench;
+    const places = Array.from({ length: this.below(4) }, () => start + 1 + this.below(head - start));
+    return start === head
+      ? []
+      : [...new Set(places)].sort((a, b) => a - b).map((at) => ({ at, filters: this.filters() }));
+  }
+
   subscribe(): void {
     if (this.clients.length < 12) this.clients.push(new Client(this));
   }
@@ -69,9 +78,13 @@ class Client implements SubscriberSink {
     const filters = world.filters();
     const after = world.unit() < 0.5 ? null : world.below(head + 1);
     this.start = after ?? head;
-    this.wanted = [{ after: this.start, filters }];
+    const changes = world.changes(this.start);
+    this.wanted = [
+      { after: this.start, filters },
+      ...changes.map((change) => ({ after: change.at, filters: change.filters })),
+    ];
     this.room = world.below(3) === 0 ? world.below(6) : Number.POSITIVE_INFINITY;
-    this.subscription = brokers.subscribe({ filters, sink: this, after });
+    this.subscription = brokers.subscribe({ filters, sink: this, after, changes });
   }
 
   deliver(batch: DeliveryBatch): number {
