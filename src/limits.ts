@@ -18,6 +18,14 @@ export const limits = Object.freeze({
   /** Topics in the replicated state: decides what a command gives, so it is the same on every node and for ever. */
   topicsInStateMax: 1_000_000,
 
+  /**
+   * Stored sessions, their subscriptions and the payloads of their wills, all in memory on every node. They decide what a command
+   * gives, so they are the same everywhere and for ever. A session of ten subscriptions costs about 1.5 KiB.
+   */
+  sessionsInStateMax: 1_000_000,
+  subscriptionsInStateMax: 10_000_000,
+  willBytesInStateMax: 256 * MIB,
+
   /** One payload (`--max-payload-bytes`): it is held in memory from the socket to the slowest live subscriber. */
   payloadBytesMax: 1 * MIB,
   contentTypeBytesMax: 256,

@@ -4,6 +4,8 @@
  */
 import type { Effect, StoredMessage, TopicRef } from "./effects.js";
 
+type Displaced = Omit<Extract<Effect, { kind: "session-displaced" }>, "kind">;
+
 export class EffectList {
   readonly #effects: Effect[] = [];
   #messages: StoredMessage[] = [];
@@ -19,6 +21,10 @@ export class EffectList {
   topicDeleted(topic: TopicRef): void {
     this.#endAppend();
     this.#effects.push({ kind: "topic-deleted", topic });
+  }
+
+  displaced(displaced: Displaced): void {
+    this.#effects.push({ kind: "session-displaced", ...displaced });
   }
 
   finish(): readonly Effect[] {

@@ -2,6 +2,7 @@
  * The state from its records, as a checkpoint or a snapshot left them. What does not fit together stops the node.
  */
 import { ownedCopy } from "../commands/codec/owned-copy.js";
+import { SessionLoader } from "./load-sessions.js";
 import { ORIGIN_PREFIX } from "./origins.js";
 import {
   corrupt,
@@ -32,6 +33,7 @@ export function loadState(state: State, records: Iterable<StateRecord>): number 
   let meta: Meta | null = null;
   const retained: Numbered<RetainedRecord>[] = [];
   const idempotency: Numbered<IdempotencyRecord>[] = [];
+  const sessions = new SessionLoader(state);
   let seen = 0;
   for (const record of records) {
     const { key, value } = record;
@@ -42,7 +44,7 @@ export function loadState(state: State, records: Iterable<StateRecord>): number 
       idempotency.push({ number: numberOf("i", key), value: decodeIdempotency(value) });
     else if (key.startsWith(ORIGIN_PREFIX)) {
       state.origins.load(key.slice(ORIGIN_PREFIX.length), decodeOrigin(value));
-    } else continue;
+    } else if (!sessions.take(record)) continue;
     seen += 1;
   }
   if (seen === 0) return 0;
@@ -55,6 +57,7 @@ export function loadState(state: State, records: Iterable<StateRecord>): number 
   state.idempotency.nextNumber = meta.nextIdempotencyNumber;
   loadRetained(state, retained);
   loadIdempotency(state, idempotency);
+  sessions.finish(meta);
   return meta.appliedIndex;
 }
 

@@ -3,19 +3,26 @@
  * no clock, no random number and nothing outside; it performs nothing. The host keeps what `takeChanges` gives.
  */
 import type { Command, Envelope, GenesisCommand } from "../commands/command.js";
-import { assertInvariant, FatalError } from "../errors.js";
+import { assertInvariant } from "../errors.js";
 import { EffectList } from "./effect-list.js";
 import type { Applied, CommandResult, StoredMessage } from "./effects.js";
 import { RecordSetHash } from "./hash.js";
 import { loadState } from "./load-state.js";
+import { applyNodeDown, applyNodeUp } from "./node-commands.js";
+import type { NodeUp } from "./nodes.js";
+import { applyProgress, applyRelease } from "./progress-commands.js";
 import { applyPublish } from "./publish.js";
 import { RecordBatch, type StateChange } from "./record-batch.js";
 import { encodeMeta, META_KEY, type StateRecord } from "./records.js";
+import { applyClose, applyDisplace, applyOpen } from "./session-commands.js";
+import { runDue } from "./session-lifecycle.js";
 import type { Session } from "./session-view.js";
 import { type MachineOptions, State } from "./state.js";
+import { applySubscribe, applyUnsubscribe } from "./subscription-commands.js";
 import { applyCreate, applyDelete, applyUpdate, DONE } from "./topic-commands.js";
 import type { Topic } from "./topics.js";
 
+export type { NodeUp } from "./nodes.js";
 export type { StateChange } from "./record-batch.js";
 export type { StateRecord } from "./records.js";
 export type { MachineOptions } from "./state.js";
@@ -25,6 +32,16 @@ export type { Topic } from "./topics.js";
 const HASH_CHUNK_BYTES = 1024 * 1024;
 const STREAM_TAG = /^[a-z0-9]{4}$/;
 const NOTHING: readonly never[] = Object.freeze([]);
+
+/** For whoever shows numbers. */
+export interface SessionCounts {
+  readonly sessions: number;
+  readonly connected: number;
+  readonly subscriptions: number;
+  readonly willsPublished: number;
+  /** Wills that could not be published: a ceiling was reached, or the topic is none. */
+  readonly willsDropped: number;
+}
 
 export class Machine {
   readonly #state: State;
@@ -98,9 +115,11 @@ export class Machine {
     }
     if (envelope.timeMs > state.timeMs) state.timeMs = envelope.timeMs;
     state.idempotency.expire(state.timeMs);
+    state.nodes.heard(origin, incarnation);
     const effects = new EffectList();
+    runDue(state, effects);
     const results: CommandResult[] = [];
-    for (const command of envelope.commands) results.push(applyCommand(state, command, effects));
+    for (const command of envelope.commands) results.push(applyCommand(state, command, envelope, effects));
     return { origin, incarnation, sequence, outcome, results, effects: effects.finish() };
   }
 
@@ -123,17 +142,34 @@ export class Machine {
     return this.#state.topics.all();
   }
 
-  session(_number: number): Session | undefined {
-    return undefined;
+  session(number: number): Session | undefined {
+    return this.#state.sessions.byNumber(number);
   }
 
-  sessionOf(_clientId: string): Session | undefined {
-    return undefined;
+  sessionOf(clientId: string): Session | undefined {
+    return this.#state.sessions.byClientId(clientId);
   }
 
   /** At most `limit` sessions whose number comes after `after`, in the order of their numbers. */
-  sessions(_after: number, _limit: number): readonly Session[] {
-    return NOTHING;
+  sessions(after: number, limit: number): readonly Session[] {
+    return this.#state.sessions.page(after, limit);
+  }
+
+  /** When the next will or the next end of a session is due; 0 for none. What is due happens with the next envelope. */
+  nextDueMs(): number {
+    return this.#state.sessions.nextDueMs();
+  }
+
+  /** The nodes that count as up, by name. */
+  nodesUp(): readonly NodeUp[] {
+    return this.#state.nodes.up();
+  }
+
+  /** Sessions, those that have a connection, subscriptions that stand; wills since this machine was made. */
+  sessionCounts(): SessionCounts {
+    const { sessions, counters } = this.#state;
+    const { size, connected, subscriptions } = sessions;
+    return { sessions: size, connected, subscriptions, ...counters };
   }
 
   /** The last proposal of a node that was applied; zeros when there is none. */
@@ -167,12 +203,14 @@ export class Machine {
     if (this.#takenIndex === this.#appliedIndex) return NOTHING;
     this.#takenIndex = this.#appliedIndex;
     const out = new RecordBatch();
-    const { topics, retained, idempotency, origins } = this.#state;
+    const { topics, retained, idempotency, origins, sessions, nodes } = this.#state;
     this.#writeMeta(out, this.#appliedIndex);
     topics.writeChanges(out);
     retained.writeChanges(out);
     idempotency.writeChanges(out);
     origins.writeChanges(out);
+    sessions.writeChanges(out);
+    nodes.writeChanges(out);
     return out.take();
   }
 
@@ -186,18 +224,20 @@ export class Machine {
       for (const { key, value } of changes) if (value !== null) hash.add(key, value);
     };
     const out = new RecordBatch(HASH_CHUNK_BYTES, addAll);
-    const { topics, retained, idempotency, origins } = this.#state;
+    const { topics, retained, idempotency, origins, sessions, nodes } = this.#state;
     this.#writeMeta(out, 0);
     topics.writeAll(out);
     retained.writeAll(out);
     idempotency.writeAll(out);
     origins.writeAll(out);
+    sessions.writeAll(out);
+    nodes.writeAll(out);
     addAll(out.take());
     return hash.digest();
   }
 
   #writeMeta(out: RecordBatch, appliedIndex: number): void {
-    const { timeMs, nextPosition, streamTag, topics, idempotency } = this.#state;
+    const { timeMs, nextPosition, streamTag, topics, idempotency, sessions, nextSource } = this.#state;
     encodeMeta(out.writer, {
       appliedIndex,
       timeMs,
@@ -205,13 +245,20 @@ export class Machine {
       nextTopicId: topics.nextId,
       nextIdempotencyNumber: idempotency.nextNumber,
       streamTag,
+      nextSessionNumber: sessions.nextNumber,
+      nextSource,
     });
     out.put(META_KEY);
   }
 }
 
 /** One command on the state. What it cannot do is a result. */
-function applyCommand(state: State, command: Command, effects: EffectList): CommandResult {
+function applyCommand(
+  state: State,
+  command: Command,
+  envelope: Envelope,
+  effects: EffectList,
+): CommandResult {
   switch (command.kind) {
     case "publish":
       return applyPublish(state, command, effects);
@@ -223,8 +270,26 @@ function applyCommand(state: State, command: Command, effects: EffectList): Comm
       return applyDelete(state, command, effects);
     case "genesis":
       return applyGenesis(state, command);
-    default:
-      throw new FatalError("invariant", `a command that is not applied yet: ${command.kind}`);
+    case "open-session":
+      return applyOpen(state, command, envelope, effects);
+    case "close-session":
+      return applyClose(state, command, effects);
+    case "displace-session":
+      return applyDisplace(state, command, effects);
+    case "subscribe":
+      return applySubscribe(state, command, effects);
+    case "unsubscribe":
+      return applyUnsubscribe(state, command, effects);
+    case "release":
+      return applyRelease(state, command);
+    case "progress":
+      return applyProgress(state, command, effects);
+    case "node-up":
+      return applyNodeUp(state, command, envelope, effects);
+    case "node-down":
+      return applyNodeDown(state, command, effects);
+    case "tick":
+      return DONE;
   }
 }
 

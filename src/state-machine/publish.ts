@@ -8,12 +8,31 @@ import { isTopicName } from "../topics/topic-name.js";
 import type { EffectList } from "./effect-list.js";
 import type { CommandResult, Published, StoredMessage } from "./effects.js";
 import type { IdempotencyRecord } from "./records.js";
+import { CHANGED_PROGRESS } from "./session-state.js";
+import { DISPLACED, speakerOf } from "./speaker.js";
 import type { State } from "./state.js";
+import { DONE } from "./topic-commands.js";
 import type { TopicState } from "./topics.js";
 
 const NO_RETENTION = Object.freeze({});
 
 export function applyPublish(state: State, command: PublishCommand, effects: EffectList): CommandResult {
+  const { receipt } = command;
+  if (receipt === null) return publish(state, command, effects);
+  const session = speakerOf(state, { session: command.publisher, epoch: receipt.epoch });
+  if (session === undefined) return DISPLACED;
+  if (!session.isKept)
+    return { kind: "failed", code: "invalid_request", detail: "a receipt of a session that is not kept" };
+  if (session.incoming.has(receipt.packetId)) return DONE;
+  const result = publish(state, command, effects);
+  if (result.kind === "published") {
+    session.addIncoming(receipt.packetId);
+    state.sessions.touch(session, CHANGED_PROGRESS);
+  }
+  return result;
+}
+
+function publish(state: State, command: PublishCommand, effects: EffectList): CommandResult {
   const { topic: name, messages, idempotency } = command;
   let topic = state.topics.byName(name);
   if (topic === undefined) {
@@ -25,7 +44,7 @@ export function applyPublish(state: State, command: PublishCommand, effects: Eff
     if (first !== undefined) return repeated(name, first, idempotency.digest);
   }
   const retained = lastRetained(messages);
-  if (retained !== undefined && !state.retained.fits(topic?.id, retained.payload.byteLength)) {
+  if (retained !== undefined && !state.retained.fits(topic?.id, retained)) {
     return { kind: "failed", code: "retained_full" };
   }
   if (topic === undefined) {
@@ -85,6 +104,7 @@ function append(
     };
     effects.append(stored);
     if (message === retained) state.retained.set(stored);
+    state.shares.assign(stored, effects);
     position += 1;
     offset += 1;
   }

@@ -2,11 +2,13 @@
  * The state as records of an embedded store: short keys by number, names inside the values, a version on each value so
  * that records of several releases may lie side by side.
  *
- *     m          appliedIndex timeMs nextPosition nextTopicId nextIdempotencyNumber streamTag
+ *     m          appliedIndex timeMs nextPosition nextTopicId nextIdempotencyNumber streamTag nextSessionNumber nextSource
  *     t/<id>     flags name createdAtMs nextOffset newestPosition [ageMs] [bytes]
- *     r/<id>     qos position offset timestampMs expiresAtMs contentType payload     of topic <id>
+ *     r/<id>     qos position offset timestampMs expiresAtMs contentType payload properties publisher   of topic <id>
  *     i/<number> topicId key digest count firstPosition firstOffset timestampMs
  *     o/<origin> incarnation sequence
+ *
+ * Sessions and nodes have theirs in session-records.ts. Version 1 had no sessions, no properties and no publishers; it is still read.
  */
 import { ByteReader } from "../commands/codec/byte-reader.js";
 import type { ByteWriter } from "../commands/codec/byte-writer.js";
@@ -21,12 +23,12 @@ export interface StateRecord {
 }
 
 /** Version that this code writes, and the newest that it reads. */
-export const RECORD_VERSION = 1;
+export const RECORD_VERSION = 2;
 
 export const META_KEY = "m";
 
-/** Kinds of numbered records: topics, retained messages, idempotency keys. */
-export type NumberedKind = "t" | "r" | "i";
+/** Kinds of numbered records: topics, retained messages, idempotency keys, sessions, their progress. */
+export type NumberedKind = "t" | "r" | "i" | "s" | "p";
 
 /** Wide enough for 36^8 (about 2.8 * 10^12) numbers, so that keys sort as their numbers do. */
 const NUMBER_WIDTH = 8;
@@ -51,7 +53,7 @@ export function corrupt(what: string): FatalError {
 }
 
 /** A reader past the version. Throws `FatalError` `store_version` for a newer one, `store_corrupt` for none. */
-function openRecord(value: Uint8Array): ByteReader {
+export function openRecord(value: Uint8Array): ByteReader {
   const reader = new ByteReader(value, "store_corrupt");
   const version = reader.byte();
   if (version > RECORD_VERSION) {
@@ -64,6 +66,11 @@ function openRecord(value: Uint8Array): ByteReader {
   return reader;
 }
 
+/** Before sessions. */
+function isFirstVersion(value: Uint8Array): boolean {
+  return value[0] === 1;
+}
+
 /** What is there once. */
 export interface Meta {
   readonly appliedIndex: number;
@@ -73,6 +80,8 @@ export interface Meta {
   readonly nextIdempotencyNumber: number;
   /** "" before genesis. */
   readonly streamTag: string;
+  readonly nextSessionNumber: number;
+  readonly nextSource: number;
 }
 
 export function encodeMeta(writer: ByteWriter, meta: Meta): void {
@@ -83,6 +92,8 @@ export function encodeMeta(writer: ByteWriter, meta: Meta): void {
   writer.varint(meta.nextTopicId);
   writer.varint(meta.nextIdempotencyNumber);
   writer.text(meta.streamTag);
+  writer.varint(meta.nextSessionNumber);
+  writer.varint(meta.nextSource);
 }
 
 export function decodeMeta(value: Uint8Array): Meta {
@@ -94,6 +105,8 @@ export function decodeMeta(value: Uint8Array): Meta {
     nextTopicId: reader.varint(),
     nextIdempotencyNumber: reader.varint(),
     streamTag: reader.text(),
+    nextSessionNumber: isFirstVersion(value) ? 1 : reader.varint(),
+    nextSource: isFirstVersion(value) ? 1 : reader.varint(),
   };
   reader.end();
   return meta;
@@ -149,9 +162,11 @@ export function encodeRetained(writer: ByteWriter, message: RetainedRecord): voi
   writer.varint(message.expiresAtMs);
   writer.text(message.contentType);
   writer.blob(message.payload);
+  writer.blob(message.properties);
+  writer.varint(message.publisher);
 }
 
-/** The payload is a view of `value`. */
+/** The payload and the properties are views of `value`. */
 export function decodeRetained(value: Uint8Array): RetainedRecord {
   const reader = openRecord(value);
   const qos = reader.byte();
@@ -164,11 +179,16 @@ export function decodeRetained(value: Uint8Array): RetainedRecord {
     expiresAtMs: reader.varint(),
     contentType: reader.sharedText(),
     payload: reader.blob(),
-    properties: NO_PROPERTIES,
-    publisher: 0,
+    properties: isFirstVersion(value) ? NO_PROPERTIES : propertiesOf(reader.blob()),
+    publisher: isFirstVersion(value) ? 0 : reader.varint(),
   };
   reader.end();
   return message;
+}
+
+/** The constant for none: most messages have none. */
+function propertiesOf(blob: Uint8Array): Uint8Array {
+  return blob.byteLength === 0 ? NO_PROPERTIES : blob;
 }
 
 /** An idempotency key and the first answer that it got. */

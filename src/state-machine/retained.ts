@@ -3,6 +3,7 @@
  * empty payload deletes it. An expired one is only left out of answers, so that no clock changes the state.
  */
 import { ownedCopy } from "../commands/codec/owned-copy.js";
+import { NO_PROPERTIES } from "../commands/command.js";
 import type { StoredMessage, TopicRef } from "./effects.js";
 import type { RecordBatch } from "./record-batch.js";
 import { encodeRetained, type RetainedRecord, recordKey } from "./records.js";
@@ -25,23 +26,24 @@ export class RetainedMessages {
     return this.#byTopic.size;
   }
 
-  /** Their payload bytes. */
+  /** Their payload bytes and those of their properties. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Whether a payload of that many bytes would stay within the ceilings. What makes the topic's own smaller always does. */
-  fits(topicId: number | undefined, payloadBytes: number): boolean {
-    if (payloadBytes === 0) return true;
+  /** Whether a message would stay within the ceilings. What makes the topic's own smaller always does. */
+  fits(topicId: number | undefined, message: Bodied): boolean {
+    if (message.payload.byteLength === 0) return true;
+    const bytes = sizeOf(message);
     const present = topicId === undefined ? undefined : this.#byTopic.get(topicId);
     if (present === undefined) {
-      return this.#byTopic.size < this.#messagesMax && this.#bytes + payloadBytes <= this.#bytesMax;
+      return this.#byTopic.size < this.#messagesMax && this.#bytes + bytes <= this.#bytesMax;
     }
-    const presentBytes = present.payload.byteLength;
-    return payloadBytes <= presentBytes || this.#bytes - presentBytes + payloadBytes <= this.#bytesMax;
+    const presentBytes = sizeOf(present);
+    return bytes <= presentBytes || this.#bytes - presentBytes + bytes <= this.#bytesMax;
   }
 
-  /** Takes the place of the topic's retained message; an empty payload deletes it. The payload is copied. */
+  /** Takes the place of the topic's retained message; an empty payload deletes it. Payload and properties are copied. */
   set(message: StoredMessage): void {
     const { id } = message.topic;
     if (message.payload.byteLength === 0) {
@@ -50,7 +52,12 @@ export class RetainedMessages {
     }
     this.#drop(id);
     // A view would hold the whole log entry in memory for as long as the message is retained.
-    this.#add({ ...message, payload: ownedCopy(message.payload) });
+    const { payload, properties } = message;
+    this.#add({
+      ...message,
+      payload: ownedCopy(payload),
+      properties: properties.byteLength === 0 ? NO_PROPERTIES : ownedCopy(properties),
+    });
     this.#changed.add(id);
   }
 
@@ -86,23 +93,30 @@ export class RetainedMessages {
     for (const message of this.#byTopic.values()) writeRetained(out, message);
   }
 
-  /** Takes a loaded record whose payload is its own; they have to come in position order. */
+  /** Takes a loaded record whose bytes are its own; they have to come in position order. */
   load(topic: TopicRef, record: RetainedRecord): void {
     this.#add({ ...record, topic, retain: true });
   }
 
   #add(message: StoredMessage): void {
     this.#byTopic.set(message.topic.id, message);
-    this.#bytes += message.payload.byteLength;
+    this.#bytes += sizeOf(message);
   }
 
   #drop(topicId: number): boolean {
     const present = this.#byTopic.get(topicId);
     if (present === undefined) return false;
     this.#byTopic.delete(topicId);
-    this.#bytes -= present.payload.byteLength;
+    this.#bytes -= sizeOf(present);
     return true;
   }
+}
+
+/** What counts against the ceiling. */
+type Bodied = Pick<StoredMessage, "payload" | "properties">;
+
+function sizeOf({ payload, properties }: Bodied): number {
+  return payload.byteLength + properties.byteLength;
 }
 
 function isAlive(message: StoredMessage, nowMs: number): boolean {

@@ -9,7 +9,8 @@ export class Driver {
   machine: Machine;
   timeMs = START_MS;
   #index = 0;
-  #sequence = 0;
+  /** By node: its incarnation and its last sequence. */
+  readonly #origins = new Map<string, { incarnation: number; sequence: number }>();
   readonly #records = new Map<string, Uint8Array>();
   readonly #options: MachineOptions;
 
@@ -20,11 +21,23 @@ export class Driver {
 
   /** Applies one envelope of these commands. */
   apply(...commands: Command[]): Applied {
+    return this.applyFrom("1", ...commands);
+  }
+
+  /** Applies one envelope that this node proposed. */
+  applyFrom(node: string, ...commands: Command[]): Applied {
     this.#index += 1;
-    this.#sequence += 1;
+    const origin = this.#origin(node);
+    origin.sequence += 1;
     const { timeMs } = this;
-    const envelope = { origin: "1", incarnation: 1, sequence: this.#sequence, timeMs, commands };
-    return this.machine.apply(envelope, this.#index);
+    return this.machine.apply({ origin: node, ...origin, timeMs, commands }, this.#index);
+  }
+
+  /** What this node proposes from now on, it proposes after another start. */
+  startAgain(node: string): void {
+    const origin = this.#origin(node);
+    origin.incarnation += 1;
+    origin.sequence = 0;
   }
 
   /** The result of one command, applied in an envelope of its own. */
@@ -54,6 +67,12 @@ export class Driver {
   /** Goes on with a machine loaded from the last checkpoint. */
   restart(options = this.#options): void {
     this.machine = Machine.load(this.records(), options);
+  }
+
+  #origin(node: string): { incarnation: number; sequence: number } {
+    const known = this.#origins.get(node) ?? { incarnation: 1, sequence: 0 };
+    this.#origins.set(node, known);
+    return known;
   }
 }
 

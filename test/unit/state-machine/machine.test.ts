@@ -42,13 +42,16 @@ describe("publish", () => {
 
   it("keeps everything of a message", () => {
     const fields = { contentType: "text/plain", qos: 2, retain: true, expiresAtMs: START_MS + 1 } as const;
-    const [message] = appended(new Driver().apply(publishOf("a", "body", {}, fields)));
-    expect(message).toEqual({
+    const message = { ...fields, properties: Buffer.of(1, 1) };
+    const [stored] = appended(new Driver().apply(publishOf("a", "body", { publisher: 7 }, message)));
+    expect(stored).toEqual({
       position: 1,
       offset: 0,
       topic: { id: 1, name: "a" },
       timestampMs: START_MS,
       payload: Buffer.from("body"),
+      properties: Buffer.of(1, 1),
+      publisher: 7,
       ...fields,
     });
   });

@@ -1,0 +1,60 @@
+/** How far a session is with one source, as the machine keeps it: what comes out of order is put into its place. */
+import type { SubscriptionOptions } from "../commands/command.js";
+import type { DeliveryState, RetainedPass } from "./session-view.js";
+
+const NONE: readonly number[] = Object.freeze([]);
+
+/** What is told of one source; positions at or below `through` say nothing new. */
+export interface ProgressNews {
+  readonly through: number;
+  readonly received: readonly number[];
+  readonly done: readonly number[];
+}
+
+export class DeliveryProgress implements DeliveryState {
+  through: number;
+  done: readonly number[] = NONE;
+  received: readonly number[] = NONE;
+
+  constructor(through: number) {
+    this.through = through;
+  }
+
+  take(news: ProgressNews): void {
+    const through = Math.max(this.through, news.through);
+    const isAbove = (position: number): boolean => position > through;
+    if (through > this.through) {
+      this.through = through;
+      this.done = thinned(this.done, isAbove);
+      this.received = thinned(this.received, isAbove);
+    }
+    const done = news.done.filter(isAbove);
+    if (done.length > 0) {
+      this.done = Object.freeze([...new Set([...this.done, ...done])].sort((a, b) => a - b));
+    }
+    const received = news.received.filter(isAbove);
+    if (received.length === 0 && done.length === 0) return;
+    const isDone = new Set(this.done);
+    this.received = thinned([...new Set([...this.received, ...received])], (it) => !isDone.has(it));
+  }
+}
+
+/** No memory of its own for the usual case, that nothing is left. */
+function thinned(positions: readonly number[], isKept: (position: number) => boolean): readonly number[] {
+  if (positions.length === 0) return NONE;
+  const kept = positions.filter(isKept);
+  return kept.length === 0 ? NONE : Object.freeze(kept);
+}
+
+export class PassProgress extends DeliveryProgress implements RetainedPass {
+  readonly source: number;
+  readonly asOf: number;
+  readonly subscriptions: readonly SubscriptionOptions[];
+
+  constructor(source: number, asOf: number, subscriptions: readonly SubscriptionOptions[]) {
+    super(0);
+    this.source = source;
+    this.asOf = asOf;
+    this.subscriptions = subscriptions;
+  }
+}
