@@ -20,6 +20,7 @@ import { EventIds } from "./replica/event-id.js";
 import { GroupControl } from "./replica/group-control.js";
 import { Housekeeping } from "./replica/housekeeping.js";
 import { LocalBroker } from "./replica/local-broker.js";
+import { Presence } from "./replica/presence.js";
 import { Replica } from "./replica/replica.js";
 import { SessionEvents } from "./replica/session-events.js";
 import { systemClock } from "./runtime/clock.js";
@@ -52,6 +53,7 @@ export interface Core {
   readonly housekeeping: Housekeeping;
   readonly broker: LocalBroker;
   readonly cluster: GroupControl;
+  readonly presence: Presence;
   /** `host:port` for peers, or `null`. */
   readonly peer: string | null;
 }
@@ -119,30 +121,48 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     publishSeconds: metrics.publishSeconds,
     limits,
   });
+  const presence = createPresence(parts, { raft, replica, submitter });
   const housekeeping = createHousekeeping(parts, replica, store);
   try {
     await replica.open();
     await disk.start(systemClock);
     await unlessFailed(lifecycle, startRaft(raft, peers, directory));
-    await untilServing(parts, raft, submitter, replica);
+    await untilServing(parts, { raft, submitter, replica, presence });
     await housekeeping.start();
   } catch (error) {
     lifecycle.phase = "stopping";
-    await closeAll({ housekeeping, disk, raft, submitter, brokers, replica, log });
+    await closeAll({ presence, housekeeping, disk, raft, submitter, brokers, replica, log });
     throw error;
   }
   const cluster = new GroupControl(raft, config.nodeId);
-  const broker = createBroker(parts, { replica, store, brokers, submitter, cluster, sessions });
+  const broker = createBroker(parts, { replica, store, brokers, submitter, cluster, sessions, presence });
   const peer = peers.address();
-  return { replica, store, raft, log, submitter, brokers, disk, housekeeping, broker, cluster, peer };
+  return {
+    replica,
+    store,
+    raft,
+    log,
+    submitter,
+    brokers,
+    disk,
+    housekeeping,
+    broker,
+    cluster,
+    presence,
+    peer,
+  };
 }
 
 /** In reverse order of opening. What closing finds is no news beside why the start failed. */
 async function closeAll(
-  half: Pick<Core, "housekeeping" | "disk" | "raft" | "submitter" | "brokers" | "replica" | "log">,
+  half: Pick<
+    Core,
+    "presence" | "housekeeping" | "disk" | "raft" | "submitter" | "brokers" | "replica" | "log"
+  >,
 ): Promise<void> {
-  const { housekeeping, disk, raft, submitter, brokers, replica, log } = half;
+  const { presence, housekeeping, disk, raft, submitter, brokers, replica, log } = half;
   const steps: readonly (() => unknown)[] = [
+    () => presence.stop(),
     () => housekeeping.stop(),
     () => raft.stop(),
     () => submitter.abandon("shutting_down"),
@@ -260,13 +280,12 @@ async function startRaft(raft: RaftNode, peers: PeerSide, directory: DataDirecto
 
 /**
  * Waits until the stream has its identity and everything that was committed before this start is applied here. The identity is given
- * by the first leader, once the founding members have met: a disk that is lost before that has promised nothing.
+ * by the first leader, once the founding members have met: a disk that is lost before that has promised nothing. Connections of this node's
+ * earlier lives have ended by then.
  */
 async function untilServing(
   { logger, lifecycle, directory }: CoreParts,
-  raft: RaftNode,
-  submitter: Submitter,
-  replica: Replica,
+  { raft, submitter, replica, presence }: Pick<Core, "raft" | "submitter" | "replica" | "presence">,
 ): Promise<void> {
   const cancelNotices = systemClock.every(START_NOTICE_MS, () => {
     const { leaderId, roster } = raft.status();
@@ -287,6 +306,10 @@ async function untilServing(
       await wait(START_POLL_MS);
     }
     await caughtUp(raft, lifecycle);
+    const refusal = await presence.announce("");
+    if (refusal !== null)
+      logger.warn({ code: refusal }, "clients of this node's last life still count as connected");
+    presence.start();
   };
   try {
     await unlessFailed(lifecycle, serving());
@@ -320,9 +343,25 @@ async function caughtUp(raft: RaftNode, lifecycle: Lifecycle): Promise<void> {
   }
 }
 
+function createPresence(
+  { config, logger }: CoreParts,
+  { raft, replica, submitter }: Pick<Core, "raft" | "replica" | "submitter">,
+): Presence {
+  return new Presence({
+    nodeId: config.nodeId,
+    submit: (command, done) => submitter.submit(command, done),
+    nodesUp: () => replica.machine.nodesUp(),
+    nextDueMs: () => replica.machine.nextDueMs,
+    isLeader: () => raft.status().role === "leader",
+    isAlive: (node) => raft.peers().some(({ id, isAlive }) => id === node && isAlive),
+    clock: systemClock,
+    logger,
+  });
+}
+
 function createBroker(
   { config, lifecycle }: CoreParts,
-  parts: Pick<Core, "replica" | "store" | "brokers" | "submitter" | "cluster"> & {
+  parts: Pick<Core, "replica" | "store" | "brokers" | "submitter" | "cluster" | "presence"> & {
     readonly sessions: SessionEvents;
   },
 ): LocalBroker {

@@ -95,12 +95,19 @@ async function startInDirectory(
   const stop = once(() => stopNode(core, edges, directory, lifecycle));
   try {
     const [mqttAddress, httpAddress] = [await mqtt.start(), await http.start()];
+    void core.presence.announce(reachable(config, mqttAddress));
     const addresses = { mqtt: mqttAddress, http: httpAddress, peer: core.peer };
     return { nodeId: config.nodeId, ...addresses, failed: lifecycle.failed, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Where clients elsewhere may be sent; "" when nobody said and the node listens everywhere. */
+function reachable({ mqttAdvertise, host }: ServeConfig, listening: string): string {
+  if (mqttAdvertise !== "") return mqttAdvertise;
+  return host === "0.0.0.0" || host === "::" ? "" : listening;
 }
 
 /** Says so when the system allows fewer sockets than the configuration: a warning only where somebody asked for that many. */
@@ -135,6 +142,7 @@ async function stopNode(
   core.brokers.flushNow();
   for (const edge of edges) await edge.stop();
   core.disk.stop();
+  core.presence.stop();
   await core.housekeeping.stop();
   await core.raft.stop();
   core.submitter.abandon("shutting_down");

@@ -12,6 +12,7 @@ import type { SubscribeRequest, Subscription } from "../topics/subscriber.js";
 import { selectTopics } from "../topics/topic-selection.js";
 import { TopicTrie } from "../topics/topic-trie.js";
 import type { EventIds } from "./event-id.js";
+import type { Presence } from "./presence.js";
 import type { Replica } from "./replica.js";
 import type { SessionEvents } from "./session-events.js";
 
@@ -32,6 +33,7 @@ export interface LocalBrokerOptions {
   readonly brokers: TopicBrokers;
   readonly submitter: Submitter;
   readonly sessions: SessionEvents;
+  readonly presence: Presence;
   /** Throws while the stream has no identity yet; readiness keeps the edges away until then. */
   readonly eventIds: () => EventIds;
   readonly readiness: () => Readiness;
@@ -149,7 +151,7 @@ export class LocalBroker implements Broker {
   }
 
   otherNode(): string | null {
-    return null;
+    return this.#options.presence.otherNode();
   }
 
   readiness(): Readiness {
