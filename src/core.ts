@@ -94,12 +94,8 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   const sessions = new SessionEvents(config.nodeId, () => directory.incarnation);
   const brokers: TopicBrokers = createTopicBrokers(replica, store, metrics, logger);
   const disk = new DiskWatch(directory.root, logger);
-  const log = new SegmentLog({
-    dir: directory.logDir,
-    group: GROUP,
-    segmentBytes: config.logSegmentBytes,
-    durability: config.durability,
-  });
+  const { logSegmentBytes: segmentBytes, durability } = config;
+  const log = new SegmentLog({ dir: directory.logDir, group: GROUP, segmentBytes, durability });
   const peers: PeerSide = createPeerSide(config, directory, logger, {
     clusterId: () => raft.status().roster.clusterId || (directory.ticket?.clusterId ?? ""),
     refusalOf: (peer) => raft.refusalOf(peer),
@@ -112,15 +108,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     logger.info({ leaderId, term: raft.status().term }, leaderId === "" ? "no leader" : "leader");
     if (leaderId !== "") submitter.proposeAgain();
   });
-  const submitter: Submitter = new Submitter({
-    origin: config.nodeId,
-    incarnation: () => directory.incarnation,
-    propose: (payload) => raft.propose(payload),
-    refusal: () => lifecycle.refusal() ?? (disk.full ? "disk_full" : null),
-    clock: systemClock,
-    publishSeconds: metrics.publishSeconds,
-    limits,
-  });
+  const submitter: Submitter = createSubmitter(parts, raft, disk);
   const presence = createPresence(parts, { raft, replica, submitter });
   const housekeeping = createHousekeeping(parts, replica, store);
   try {
@@ -213,6 +201,22 @@ function createTopicBrokers(
     head: () => store.lastPosition,
     metrics,
     onError: (error) => logger.error({ err: error }, "a subscriber failed"),
+  });
+}
+
+function createSubmitter(
+  { config, directory, lifecycle, metrics }: CoreParts,
+  raft: RaftNode,
+  disk: DiskWatch,
+): Submitter {
+  return new Submitter({
+    origin: config.nodeId,
+    incarnation: () => directory.incarnation,
+    propose: (payload) => raft.propose(payload),
+    refusal: () => lifecycle.refusal() ?? (disk.full ? "disk_full" : null),
+    clock: systemClock,
+    publishSeconds: metrics.publishSeconds,
+    limits,
   });
 }
 

@@ -106,7 +106,7 @@ async function startInDirectory(
 
 /** Where clients elsewhere may be sent; "" when nobody said and the node listens everywhere. */
 function reachable({ mqttAdvertise, host }: ServeConfig, listening: string): string {
-  if (mqttAdvertise !== "") return mqttAdvertise;
+  if (mqttAdvertise !== null) return mqttAdvertise;
   return host === "0.0.0.0" || host === "::" ? "" : listening;
 }
 

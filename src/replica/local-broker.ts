@@ -33,7 +33,7 @@ export interface LocalBrokerOptions {
   readonly brokers: TopicBrokers;
   readonly submitter: Submitter;
   readonly sessions: SessionEvents;
-  readonly presence: Presence;
+  readonly presence: Pick<Presence, "otherNode">;
   /** Throws while the stream has no identity yet; readiness keeps the edges away until then. */
   readonly eventIds: () => EventIds;
   readonly readiness: () => Readiness;

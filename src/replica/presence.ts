@@ -56,9 +56,15 @@ export class Presence {
   announce(mqtt: string): Promise<ErrorCode | null> {
     return new Promise((resolve) => {
       const tell = (): void => {
-        if (this.#isStopped) return resolve("shutting_down");
+        if (this.#isStopped) {
+          resolve("shutting_down");
+          return;
+        }
         this.#options.submit({ kind: "node-up", mqtt }, (result) => {
-          if (result.kind !== "failed") return resolve(null);
+          if (result.kind !== "failed") {
+            resolve(null);
+            return;
+          }
           if (result.code === "disk_full") resolve(result.code);
           this.#options.clock.after(RETRY_MS, tell);
         });

@@ -312,6 +312,7 @@ export class Life {
       brokers: this.#brokers,
       submitter: this.#submitter,
       sessions: new SessionEvents(this.#host.id, () => 0),
+      presence: { otherNode: () => null },
       eventIds: () => {
         eventIds ??= new EventIds(GROUP, this.replica.machine.streamTag);
         return eventIds;
