@@ -355,7 +355,7 @@ function createPresence(
     nodeId: config.nodeId,
     submit: (command, done) => submitter.submit(command, done),
     nodesUp: () => replica.machine.nodesUp(),
-    nextDueMs: () => replica.machine.nextDueMs,
+    nextDueMs: () => replica.machine.nextDueMs(),
     isLeader: () => raft.status().role === "leader",
     isAlive: (node) => raft.peers().some(({ id, isAlive }) => id === node && isAlive),
     clock: systemClock,

@@ -172,16 +172,6 @@ export class Machine {
     return { sessions: size, connected, subscriptions, ...counters };
   }
 
-  /** The nodes that count as being there. */
-  nodesUp(): Iterable<{ readonly node: string; readonly incarnation: number; readonly mqtt: string }> {
-    return NOTHING;
-  }
-
-  /** When the next will or expiry is due, milliseconds since 1970; 0 for none. */
-  get nextDueMs(): number {
-    return 0;
-  }
-
   /** The last proposal of a node that was applied; zeros when there is none. */
   lastProposalOf(origin: string): { readonly incarnation: number; readonly sequence: number } {
     return this.#state.origins.lastOf(origin);
