@@ -29,6 +29,8 @@ export const limits = Object.freeze({
   /** One payload (`--max-payload-bytes`): it is held in memory from the socket to the slowest live subscriber. */
   payloadBytesMax: 1 * MIB,
   contentTypeBytesMax: 256,
+  /** MQTT 5 properties that one message carries on: they are kept and copied with it, and a payload they are not. */
+  messagePropertiesBytesMax: 64 * KIB,
   idempotencyKeyBytesMax: 255,
   /** Idempotency keys remembered: past it the oldest are forgotten first. */
   idempotencyKeysMax: 100_000,
@@ -86,7 +88,10 @@ export const limits = Object.freeze({
   topicListLimitMax: 1_000,
   topicListLimitDefault: 100,
 
-  /** MQTT: the largest packet is a payload with its topic and header. CONNECT is smaller: nobody is known before it. */
+  /**
+   * MQTT: the largest packet is a payload with its topic, properties and header. CONNECT is smaller: nobody is known before it. So is
+   * what has no payload: acknowledgements, DISCONNECT, AUTH.
+   */
   connectPacketBytesMax: 64 * KIB,
   /** MQTT and HTTP: how long a stranger may take to say what it wants. */
   connectTimeoutMs: 5_000,

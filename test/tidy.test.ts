@@ -48,12 +48,15 @@ const EXEMPT: readonly Exemption[] = [
 
 /** Files that no program reaches yet, with the reason; each must still be unreached. */
 const AHEAD: readonly Exemption[] = [
+  { path: "src/edges/message-properties.ts", reason: "HTTP does not show properties yet" },
   {
     path: "src/edges/mqtt/delivery/context.ts",
     reason: "the connections that will use it are being rebuilt",
   },
   { path: "src/edges/mqtt/delivery/delivery.ts", reason: "as above" },
   { path: "src/edges/mqtt/delivery/lost.ts", reason: "as above" },
+  { path: "src/edges/mqtt/packets/auth.ts", reason: "the edge does not speak MQTT 5.0 yet" },
+  { path: "src/edges/mqtt/packets/disconnect.ts", reason: "the edge does not speak MQTT 5.0 yet" },
 ];
 
 /** Memory twins, which only tests use and contract suites hold to the real ones. */

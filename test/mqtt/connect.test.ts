@@ -87,6 +87,12 @@ describe("a CONNECT that gets a CONNACK and the end", () => {
       "unsupported_protocol_version",
     ],
     [
+      "a level under the name of 3.1 (MQTT-3.1.2-1)",
+      "10 10 00 06 'MQIsdp' 04 02 00 3c 00 02 'ab'",
+      "20 02 00 01",
+      "unsupported_protocol_version",
+    ],
+    [
       "a bridge's level (MQTT-3.1.2-2)",
       "10 0e 00 04 'MQTT' 84 02 00 3c 00 02 'ab'",
       "20 02 00 01",

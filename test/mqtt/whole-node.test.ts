@@ -13,8 +13,8 @@ afterEach(() => node.close());
 describe("byte for byte", () => {
   it("connects, subscribes, publishes at QoS 0 and 1, unsubscribes, pings and leaves", async () => {
     const subscriber = await RawClient.connected(node.mqttPort, "subscriber", 60);
-    subscriber.send("82 0b 00 07 00 03 'a/+' 01 00 00 00");
-    await subscriber.expect("90 04 00 07 01 80");
+    subscriber.send("82 08 00 07 00 03 'a/+' 01");
+    await subscriber.expect("90 03 00 07 01");
     const publisher = await RawClient.connected(node.mqttPort, "publisher", 60);
     publisher.send("32 09 00 03 'a/b' 00 0a 'hi' 30 09 00 03 'a/b' 'zero'");
     await publisher.expect("40 02 00 0a");

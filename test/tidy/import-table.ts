@@ -31,7 +31,12 @@ const BYTES = [
 ];
 
 /** What edges have in common. */
-const EDGES_SHARE = ["src/edges/edge.ts", "src/edges/retained-queue.ts", "src/edges/socket-budget.ts"];
+const EDGES_SHARE = [
+  "src/edges/edge.ts",
+  "src/edges/message-properties.ts",
+  "src/edges/retained-queue.ts",
+  "src/edges/socket-budget.ts",
+];
 
 /** What edges know of the node: its front, never its inside. */
 const EDGE_VIEW = [
@@ -125,6 +130,7 @@ export const IMPORT_TABLE: readonly Row[] = [
   // Bytes to commands, batches to bytes. One edge knows nothing of another, but some things are the same for all.
   { files: "src/edges/edge.ts", may: [] },
   { files: "src/edges/socket-budget.ts", may: [] },
+  { files: "src/edges/message-properties.ts", may: ["src/errors.ts", "src/commands/command.ts"] },
   { files: "src/edges/retained-queue.ts", may: EDGE_VIEW },
   {
     files: "src/edges/http/",
@@ -138,7 +144,7 @@ export const IMPORT_TABLE: readonly Row[] = [
       "npm:zod",
     ],
   },
-  { files: "src/edges/mqtt/", may: [...EDGE_VIEW, "node:", "npm:mqtt-packet"] },
+  { files: "src/edges/mqtt/", may: [...EDGE_VIEW, "node:"] },
 
   // Wiring: may know everybody but the command line. Edges in one file, what is behind them in the other.
   {

@@ -17,7 +17,8 @@ import { handlePublish } from "./handle-publish.js";
 import { handleSubscribe } from "./handle-subscribe.js";
 import { handleUnsubscribe } from "./handle-unsubscribe.js";
 import { Hold } from "./hold.js";
-import { checkHeader, PacketType, packetType } from "./protocol.js";
+import { checkHeader } from "./packets/fixed-header.js";
+import { LEVEL_3_1_1, PacketType, packetType } from "./packets/protocol.js";
 import { PacketRefused, type RefusalCode } from "./refusal.js";
 
 export class Connection implements FrameHandler {
@@ -72,7 +73,7 @@ export class Connection implements FrameHandler {
     if (this.#client === null && packetType(first) !== PacketType.Connect) {
       throw new PacketRefused("protocol_violation", "the first packet is not CONNECT (MQTT-3.1.0-1)");
     }
-    checkHeader(first, remainingLength, this.context.payloadBytesMax);
+    checkHeader(LEVEL_3_1_1, first, remainingLength, this.context.payloadBytesMax);
   }
 
   frame(first: number, bytes: Buffer, start: number, end: number): void {
@@ -158,7 +159,7 @@ export class Connection implements FrameHandler {
   #frameOf(client: Client, type: number, bytes: Buffer, start: number, end: number): void {
     switch (type) {
       case PacketType.Puback:
-        handlePuback(client, bytes, start);
+        handlePuback(client, bytes, start, end);
         break;
       case PacketType.Pingreq:
         handlePingreq(client);

@@ -1,11 +1,9 @@
 /** PUBACK (MQTT 3.1.1, 3.4): the client has a QoS 1 message. */
-import { uint16At } from "./bytes.js";
 import type { Client } from "./client.js";
-import { PacketRefused } from "./refusal.js";
+import { decodeAck } from "./packets/acknowledgement.js";
+import { LEVEL_3_1_1, PacketType } from "./packets/protocol.js";
 
-/** Frees the message's place in the window. An id that is not in use is passed over; 0 is malformed (MQTT-2.3.1-1). */
-export function handlePuback(client: Client, bytes: Buffer, start: number): void {
-  const packetId = uint16At(bytes, start);
-  if (packetId === 0) throw new PacketRefused("malformed_packet", "PUBACK with packet id 0");
-  client.acknowledged(packetId);
+/** Frees the message's place in the window. An id that is not in use is passed over. */
+export function handlePuback(client: Client, bytes: Buffer, start: number, end: number): void {
+  client.acknowledged(decodeAck(LEVEL_3_1_1, PacketType.Puback, bytes, start, end).packetId);
 }

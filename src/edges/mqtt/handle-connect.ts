@@ -1,23 +1,16 @@
 /** CONNECT (MQTT 3.1.1, 3.1): who is there, and whether it may stay. */
-
-import type { IConnectPacket } from "mqtt-packet";
-import { NO_PROPERTIES } from "../../commands/command.js";
-import { limits } from "../../limits.js";
-import { isTopicName } from "../../topics/topic-name.js";
-import { byteAt, uint16At } from "./bytes.js";
+import type { Will as PacketWill } from "../../commands/command.js";
 import { Client } from "./client.js";
 import type { Connection } from "./connection.js";
-import { decodeConnect } from "./decode.js";
-import { CONNACK_5_UNSUPPORTED, ConnackCode, connack, LEVEL_3_1_1, LEVEL_5 } from "./protocol.js";
+import { encodeConnack, unsupportedVersionConnack } from "./packets/connack.js";
+import { type ConnectPacket, decodeConnect, readLevel } from "./packets/connect.js";
+import { LEVEL_3_1_1, LEVEL_5 } from "./packets/protocol.js";
+import { Reason } from "./packets/reason-codes.js";
 import { PacketRefused } from "./refusal.js";
 import type { Will } from "./will.js";
 
 /** What follows "jangada-" in an id that the server assigns. */
 const ASSIGNED_ID_CHARACTERS = 20;
-
-const PROTOCOL_NAME = "MQTT";
-/** The name that MQTT 3.1 had. */
-const PROTOCOL_NAME_3_1 = "MQIsdp";
 
 /**
  * Accepts the client with CONNACK 0, or refuses it with the CONNACK that fits and closes. A session is always clean: CONNECT with
@@ -27,77 +20,47 @@ const PROTOCOL_NAME_3_1 = "MQIsdp";
 export function handleConnect(connection: Connection, bytes: Buffer, start: number, end: number): void {
   const level = readLevel(bytes, start, end);
   if (level !== LEVEL_3_1_1) {
-    const answer =
-      level === LEVEL_5 ? CONNACK_5_UNSUPPORTED : connack(ConnackCode.UnacceptableProtocolVersion);
-    connection.reply(answer);
+    connection.reply(unsupportedVersionConnack(level === LEVEL_5 ? "unknown" : level));
     connection.refuse("unsupported_protocol_version", `protocol level ${level}`);
     return;
   }
-  const packet = decodeConnect(bytes, start, end);
-  const id = clientId(connection, packet);
-  if (id === null) {
-    connection.reply(connack(ConnackCode.IdentifierRejected));
-    connection.refuse(
-      "identifier_rejected",
-      "the client id is empty without a clean session, too long or unprintable",
-    );
-    return;
-  }
+  const packet = decoded(connection, bytes, start, end);
   const { context } = connection;
-  const will = willOf(packet, context.payloadBytesMax);
+  const id =
+    packet.clientId === "" ? `jangada-${context.random.tag(ASSIGNED_ID_CHARACTERS)}` : packet.clientId;
+  const will = willOf(packet.will, context.payloadBytesMax);
   const present = context.clients.get(id);
   if (present === undefined && context.clients.size >= context.connectionsMax) {
-    connection.reply(connack(ConnackCode.ServerUnavailable));
+    answer(connection, Reason.ServerBusy);
     connection.refuse("too_many_connections", `${context.connectionsMax} clients are connected`);
     return;
   }
   present?.connection.refuse("taken_over", "another connection has the same client id");
-  const client = new Client({ context, connection, id, keepAliveSeconds: packet.keepalive ?? 0, will });
+  const { keepAliveSeconds } = packet;
+  const client = new Client({ context, connection, id, keepAliveSeconds, will });
   context.clients.add(client);
   connection.accepted(client);
-  connection.reply(connack(ConnackCode.Accepted));
+  answer(connection, Reason.Success);
 }
 
-/** The protocol level, when the protocol is MQTT at all. Throws `PacketRefused` `protocol_violation` otherwise (MQTT-3.1.2-1). */
-function readLevel(bytes: Buffer, start: number, end: number): number {
-  const nameEnd = start + 2 + uint16At(bytes, start);
-  if (nameEnd >= end) throw new PacketRefused("malformed_packet", "CONNECT is cut short");
-  const name = bytes.toString("latin1", start + 2, nameEnd);
-  if (name !== PROTOCOL_NAME && name !== PROTOCOL_NAME_3_1) {
-    throw new PacketRefused("protocol_violation", "CONNECT of another protocol");
+/** A refusal that CONNACK can say is said in it. */
+function decoded(connection: Connection, bytes: Buffer, start: number, end: number): ConnectPacket {
+  try {
+    return decodeConnect(LEVEL_3_1_1, bytes, start, end);
+  } catch (error) {
+    if (error instanceof PacketRefused && error.reason !== null) answer(connection, error.reason);
+    throw error;
   }
-  const level = byteAt(bytes, nameEnd);
-  if (name === PROTOCOL_NAME_3_1 && level === LEVEL_3_1_1) {
-    throw new PacketRefused("protocol_violation", "level 4 under the protocol name of 3.1");
-  }
-  return level;
 }
 
-/** The client's id or one assigned to it (MQTT-3.1.3-6); `null` when it has to be rejected. */
-function clientId(connection: Connection, packet: IConnectPacket): string | null {
-  const { clientId: id, clean } = packet;
-  if (id === "") {
-    return clean === true ? `jangada-${connection.context.random.tag(ASSIGNED_ID_CHARACTERS)}` : null;
-  }
-  const isPrintable = !/\p{Cc}/u.test(id);
-  return isPrintable && Buffer.byteLength(id) <= limits.clientIdBytesMax ? id : null;
+function answer(connection: Connection, reason: Reason): void {
+  const connack = encodeConnack(LEVEL_3_1_1, { sessionPresent: false, reason });
+  if (connack !== null) connection.reply(connack);
 }
 
-/** Throws `PacketRefused` for a will that could never be published. */
-function willOf(packet: IConnectPacket, payloadBytesMax: number): Will | null {
-  if (packet.will === undefined) return null;
-  const { topic, payload, qos, retain } = packet.will;
-  if (!isTopicName(topic)) throw new PacketRefused("invalid_topic", "the will's topic is not a topic name");
-  // A copy: the packet is a view of what was received.
-  const bytes = Buffer.from(payload);
-  if (bytes.length > payloadBytesMax) throw new PacketRefused("payload_too_large", "the will's payload");
-  const message = {
-    payload: bytes,
-    contentType: "",
-    qos: qos ?? 0,
-    retain: retain ?? false,
-    expiresAtMs: 0,
-    properties: NO_PROPERTIES,
-  };
-  return { topic, message };
+function willOf(will: PacketWill | null, payloadBytesMax: number): Will | null {
+  if (will === null) return null;
+  const { topic, payload, contentType, qos, retain, properties } = will;
+  if (payload.length > payloadBytesMax) throw new PacketRefused("payload_too_large", "the will's payload");
+  return { topic, message: { payload, contentType, qos, retain, expiresAtMs: 0, properties } };
 }

@@ -2,10 +2,9 @@
  * PUBLISH (MQTT 3.1.1, 3.3), decoded by hand: this is the path that every message takes. The acknowledgement is written when the
  * message is committed, never before.
  */
-import { NO_PROPERTIES } from "../../commands/command.js";
-import { uint16At } from "./bytes.js";
 import type { Client } from "./client.js";
-import { qosBits } from "./protocol.js";
+import { LEVEL_3_1_1 } from "./packets/protocol.js";
+import { readPublish } from "./packets/publish.js";
 import { PacketRefused } from "./refusal.js";
 
 /**
@@ -19,19 +18,13 @@ export function handlePublish(
   start: number,
   end: number,
 ): void {
-  const qos = qosBits(first);
-  const topicStart = start + 2;
-  const topicEnd = topicStart + uint16At(bytes, start);
-  const payloadStart = qos === 0 ? topicEnd : topicEnd + 2;
-  if (topicStart > end || payloadStart > end)
-    throw new PacketRefused("malformed_packet", "PUBLISH is cut short");
-  const packetId = qos === 0 ? 0 : uint16At(bytes, topicEnd);
-  if (qos > 0 && packetId === 0) throw new PacketRefused("malformed_packet", "PUBLISH with packet id 0");
+  const packet = readPublish(LEVEL_3_1_1, first, bytes, start, end);
+  const { qos, packetId, payload, retain, properties } = packet;
   const { context } = client;
-  const topic = context.topics.read(bytes, topicStart, topicEnd);
+  const topic = context.topics.read(bytes, packet.topicStart, packet.topicEnd);
   if (qos > 1) throw new PacketRefused("qos2_unsupported", "PUBLISH at QoS 2");
-  if (end - payloadStart > context.payloadBytesMax) {
-    throw new PacketRefused("payload_too_large", `a payload of ${end - payloadStart} bytes`);
+  if (payload.length > context.payloadBytesMax) {
+    throw new PacketRefused("payload_too_large", `a payload of ${payload.length} bytes`);
   }
   if (topic === null) {
     refuseTopic(client, qos);
@@ -39,12 +32,12 @@ export function handlePublish(
   }
   const message = {
     // A view of the received chunk: `submit` copies it before it returns.
-    payload: bytes.subarray(payloadStart, end),
+    payload,
     contentType: "",
-    qos: qos === 0 ? (0 as const) : (1 as const),
-    retain: (first & 1) === 1,
+    qos,
+    retain,
     expiresAtMs: 0,
-    properties: NO_PROPERTIES,
+    properties,
   };
   context.broker.submit(
     {
@@ -56,7 +49,7 @@ export function handlePublish(
       publisher: 0,
       receipt: null,
     },
-    client.publishes.open(packetId, message.payload.length),
+    client.publishes.open(packetId, payload.length),
   );
 }
 

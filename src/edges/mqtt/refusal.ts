@@ -1,8 +1,10 @@
 /**
  * Why a connection is closed by the server, by stable code: the label of the `refused` metric and a field of the log line.
- * MQTT 3.1.1 has no packet to say it in, except CONNACK.
+ * MQTT 5.0 says it to the client with a reason code; 3.1.1 has no packet to say it in, except CONNACK.
  */
 import type { ErrorCode } from "../../errors.js";
+import { meaningOf } from "./packets/error-reasons.js";
+import type { Reason } from "./packets/reason-codes.js";
 
 /** What the server closes a connection for. */
 export type RefusalCode =
@@ -26,15 +28,30 @@ export type RefusalCode =
   /** An operator disconnected it. */
   | "kicked"
   /** A packet of the QoS 2 exchange. */
-  | "qos2_unsupported";
+  | "qos2_unsupported"
+  /** The CONNECT names an authentication method that is not served (MQTT 5.0, 4.12). */
+  | "bad_authentication_method"
+  /** It asked for what it may not have. */
+  | "not_authorized"
+  /** More publishes of QoS 1 and 2 without an answer than Receive Maximum allows (MQTT 5.0, 3.3.4). */
+  | "receive_maximum_exceeded"
+  /** Properties of a message above our ceilings. */
+  | "properties_too_large"
+  /** A topic alias that is 0 or above Topic Alias Maximum (MQTT 5.0, 3.3.2.3.4). */
+  | "topic_alias_invalid"
+  /** A payload that is said to be UTF-8 and is not (MQTT 5.0, 3.3.2.3.2). */
+  | "payload_format_invalid";
 
 /** Thrown while a packet is handled: the connection is counted, logged and closed. */
 export class PacketRefused extends Error {
   readonly code: RefusalCode;
+  /** What CONNACK or DISCONNECT of MQTT 5.0 says; `null` when the connection is closed without a word. */
+  readonly reason: Reason | null;
 
-  constructor(code: RefusalCode, detail: string) {
+  constructor(code: RefusalCode, detail: string, reason: Reason | null = meaningOf(code)) {
     super(detail);
     this.name = "PacketRefused";
     this.code = code;
+    this.reason = reason;
   }
 }
