@@ -6,7 +6,7 @@
 /** What may be told to a client, by code. The text says what to do; the code never changes. */
 export const ERROR_CODES = {
   invalid_topic:
-    "the topic name is not valid: 1 to 1024 bytes of UTF-8 without NUL, '+' or '#', at most 128 levels, not beginning with '$'",
+    "the topic name is not valid: 1 to 1024 bytes of UTF-8 without control characters, '+' or '#', at most 128 levels, not beginning with '$'",
   invalid_filter: "the topic filter is not valid: '#' only as the last level, '+' only as a whole level",
   invalid_request: "the request is not valid; the detail says which part",
   invalid_cursor: "the event id is not one of this stream; leave it out, or use ?from=earliest",

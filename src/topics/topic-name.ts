@@ -30,10 +30,21 @@ function levels(text: string): number {
   return count;
 }
 
-/** Length, depth, no NUL (MQTT-1.5.3-2), no unpaired surrogate (MQTT-1.5.3-1). */
+/** Control characters, NUL among them, and what Unicode keeps for itself. */
+const UNPRINTABLE = /[\p{Cc}\p{Noncharacter_Code_Point}]/u;
+
+/**
+ * Whether a name has nothing in it that a receiver may treat as malformed (MQTT 5.0, 1.5.4): such a topic, made over HTTP, would cost the
+ * subscribers that do their connection. Nor is there a place for it in log lines, event streams and access lists.
+ */
+export function isPrintable(name: string): boolean {
+  return !UNPRINTABLE.test(name);
+}
+
+/** Length, depth, nothing unprintable (MQTT-1.5.3-2), no unpaired surrogate (MQTT-1.5.3-1). */
 function isPlausible(text: string): boolean {
   if (text.length === 0 || text.length > limits.topicBytesMax) return false;
-  if (text.includes("\0") || !text.isWellFormed()) return false;
+  if (!isPrintable(text) || !text.isWellFormed()) return false;
   return utf8Bytes(text) <= limits.topicBytesMax && levels(text) <= limits.topicLevelsMax;
 }
 

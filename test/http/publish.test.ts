@@ -102,8 +102,8 @@ describe("one message", () => {
   });
 
   it("with a topic that JSON has to escape is answered in JSON", async () => {
-    const answer = await jsonOf(await publish('pra"ça\t⛵', "x"));
-    expect(answer.topic).toBe('pra"ça\t⛵');
+    const answer = await jsonOf(await publish('pra"ça\\⛵', "x"));
+    expect(answer.topic).toBe('pra"ça\\⛵');
   });
 
   it("many at once on one connection are answered in their order", async () => {

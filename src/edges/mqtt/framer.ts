@@ -118,7 +118,8 @@ export class Framer {
       if (digit < 128) break;
       factor *= 128;
       if (next - at === HEADER_BYTES_MAX) {
-        throw new PacketRefused("malformed_packet", "remaining length of more than four bytes");
+        // Nothing says that this is MQTT at all.
+        throw new PacketRefused("malformed_packet", "remaining length of more than four bytes", null);
       }
     }
     this.#first = byteAt(bytes, at);

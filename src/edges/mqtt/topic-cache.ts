@@ -3,7 +3,7 @@
  * over, and neither the UTF-8 nor the string need to be made twice. One cache for all connections of an edge.
  */
 import { isUtf8 } from "node:buffer";
-import { isTopicName } from "../../topics/topic-name.js";
+import { isPrintable, isTopicName } from "../../topics/topic-name.js";
 import { byteAt } from "./bytes.js";
 import { PacketRefused } from "./refusal.js";
 
@@ -20,7 +20,7 @@ export class TopicCache {
 
   /**
    * The topic name in `bytes[start, end)`. `null`: well-formed, but not one that messages may be published to here (too long, too
-   * deep, `$`). Throws `PacketRefused` `malformed_packet` for what no PUBLISH may carry: not UTF-8 (MQTT-1.5.3-1), NUL (MQTT-1.5.3-2),
+   * deep, `$`). Throws `PacketRefused` `malformed_packet` for what no PUBLISH may carry: not UTF-8 (MQTT-1.5.3-1), control characters (1.5.3),
    * empty (MQTT-4.7.3-1) or with a wildcard (MQTT-3.3.2-2).
    */
   read(bytes: Buffer, start: number, end: number): string | null {
@@ -48,7 +48,7 @@ function decodeTopic(bytes: Buffer): string {
   if (bytes.length === 0) throw new PacketRefused("malformed_packet", "PUBLISH without a topic name");
   if (!isUtf8(bytes)) throw new PacketRefused("malformed_packet", "topic name that is not UTF-8");
   const name = bytes.toString("utf8");
-  if (name.includes("\0")) throw new PacketRefused("malformed_packet", "topic name with NUL");
+  if (!isPrintable(name)) throw new PacketRefused("malformed_packet", "topic name with a control character");
   if (name.includes("+") || name.includes("#")) {
     throw new PacketRefused("malformed_packet", "PUBLISH to a topic name with a wildcard");
   }

@@ -20,6 +20,9 @@ it.each([
   ["a/#", "malformed_packet"],
   ["+", "malformed_packet"],
   ["a\0", "malformed_packet"],
+  ["a\u0001", "malformed_packet"],
+  ["a\u009f", "malformed_packet"],
+  ["a\uffff", "malformed_packet"],
   ["$SYS/a", null],
   ["a".repeat(1_025), null],
 ])("%s", (topic, wanted) => {

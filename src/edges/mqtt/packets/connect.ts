@@ -2,10 +2,10 @@
 import { isUtf8 } from "node:buffer";
 import { SESSION_NEVER_EXPIRES, type Will } from "../../../commands/command.js";
 import { limits } from "../../../limits.js";
-import { isTopicName } from "../../../topics/topic-name.js";
+import { isPrintable, isTopicName } from "../../../topics/topic-name.js";
 import { byteAt, uint16At } from "../bytes.js";
 import { PacketRefused } from "../refusal.js";
-import { FieldReader, isPrintable, malformed, protocolError } from "./field-reader.js";
+import { FieldReader, malformed, protocolError } from "./field-reader.js";
 import { hasFormatError, readMessageFields } from "./message-fields.js";
 import {
   NO_PACKET_PROPERTIES,

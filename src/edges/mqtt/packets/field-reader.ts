@@ -3,14 +3,9 @@
  * Whatever is not there, or not what it has to be, is a malformed packet.
  */
 import { isUtf8 } from "node:buffer";
+import { isPrintable } from "../../../topics/topic-name.js";
 import { byteAt, uint16At } from "../bytes.js";
 import { PacketRefused } from "../refusal.js";
-
-/**
- * What names may not contain here: control characters and those that Unicode keeps for itself (1.5.4 lets a receiver treat them as malformed).
- * They have no place in log lines, event streams and access lists.
- */
-const UNPRINTABLE = /[\p{Cc}\p{Noncharacter_Code_Point}]/u;
 
 const NUL = 0;
 
@@ -78,7 +73,7 @@ export class FieldReader {
     this.#textBytes();
   }
 
-  /** A string that names something: a topic, a client, a user. */
+  /** A string that names something, a topic or a user: no control characters (1.5.4 lets a receiver treat them as malformed). */
   name(): string {
     const name = this.text();
     if (!isPrintable(name)) throw malformed("a name with a control character");
@@ -110,11 +105,6 @@ export class FieldReader {
     this.#at = at + bytes;
     return at;
   }
-}
-
-/** Whether a name has no control character (U+0001 to U+001F, U+007F to U+009F) and no non-character. */
-export function isPrintable(name: string): boolean {
-  return !UNPRINTABLE.test(name);
 }
 
 /** The packet is not what it claims to be (4.13). */

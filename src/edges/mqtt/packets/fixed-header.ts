@@ -8,16 +8,20 @@ import { malformed, protocolError } from "./field-reader.js";
 import { LEVEL_3_1_1, LEVEL_5, PacketType, type ProtocolLevel, packetType, qosBits } from "./protocol.js";
 import { Reason } from "./reason-codes.js";
 
-/** The flags of the packets that a client may send, except PUBLISH (MQTT-2.1.3-1). */
+/** The flags of all packets but PUBLISH (MQTT-2.1.3-1). */
 const REQUIRED_FLAGS: Readonly<Record<number, number>> = {
   [PacketType.Connect]: 0,
+  [PacketType.Connack]: 0,
   [PacketType.Puback]: 0,
   [PacketType.Pubrec]: 0,
   [PacketType.Pubrel]: 2,
   [PacketType.Pubcomp]: 0,
   [PacketType.Subscribe]: 2,
+  [PacketType.Suback]: 0,
   [PacketType.Unsubscribe]: 2,
+  [PacketType.Unsuback]: 0,
   [PacketType.Pingreq]: 0,
+  [PacketType.Pingresp]: 0,
   [PacketType.Disconnect]: 0,
   [PacketType.Auth]: 0,
 };
@@ -86,12 +90,12 @@ function checkOtherHeader(
   payloadBytesMax: number,
 ): void {
   const type = packetType(first);
-  if (SERVER_ONLY.has(type)) throw protocolError(`packet type ${type} is sent by servers only`);
   const flags = REQUIRED_FLAGS[type];
   if (flags === undefined || (type === PacketType.Auth && level === LEVEL_3_1_1)) {
     throw new PacketRefused("malformed_packet", `packet type ${type} is reserved`, Reason.ProtocolError);
   }
   if ((first & 15) !== flags) throw malformed(`packet type ${type} with reserved flags ${first & 15}`);
+  if (SERVER_ONLY.has(type)) throw protocolError(`packet type ${type} is sent by servers only`);
   const exact = level === LEVEL_3_1_1 || type === PacketType.Pingreq ? EXACT_LENGTH[type] : undefined;
   if (exact !== undefined && remainingLength !== exact) {
     throw malformed(`packet type ${type} with a length of ${remainingLength}`);
