@@ -24,9 +24,10 @@ export function applyOpen(
   effects: EffectList,
 ): CommandResult {
   const { clientId } = command;
+  // First: with an earlier start of the node its sessions may end, this one among them.
+  const node = nodeOf(state, envelope.origin, envelope.incarnation, effects);
   const known = state.sessions.byClientId(clientId);
   if (isTooMuch(state, command, known)) return { kind: "failed", code: "too_many_sessions" };
-  const node = nodeOf(state, envelope.origin, envelope.incarnation, effects);
   const present = known === undefined ? undefined : goesOn(state, known, command.cleanStart, effects);
   const isKept = command.expirySeconds > 0;
   const session = present ?? state.sessions.create(clientId, isKept, state.timeMs, state.head);
@@ -76,7 +77,8 @@ export function applyClose(state: State, command: CloseSessionCommand, effects: 
   if (session === undefined) return DISPLACED;
   if (!command.withWill) state.sessions.setWill(session, null);
   // What was not kept from the start cannot be kept afterwards (MQTT 5.0, 3.14.2.2.2).
-  if (command.expirySeconds !== null && session.isKept) session.expirySeconds = command.expirySeconds;
+  if (command.expirySeconds !== null && session.expirySeconds > 0)
+    session.expirySeconds = command.expirySeconds;
   session.sentThrough = Math.max(session.sentThrough, Math.min(command.sentThrough, state.head));
   endConnection(state, session, effects);
   return DONE;

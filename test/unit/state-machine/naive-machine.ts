@@ -2,7 +2,9 @@
  * The machine again, as simple as can be and slow: lists instead of indexes, everything looked for anew. Property tests hold
  * the real one against it.
  */
-import type { Command, PublishCommand } from "../../../src/commands/command.js";
+import type { Command, PublishCommand, Will } from "../../../src/commands/command.js";
+import { isWildcard } from "../../../src/topics/topic-name.js";
+import { NaiveSessions, SESSION_CEILINGS } from "./naive-sessions.js";
 
 interface NaiveTopic {
   readonly id: number;
@@ -33,6 +35,7 @@ export const CEILINGS = {
   retainedBytesMax: 6,
   idempotencyKeysMax: 3,
   idempotencyAgeMs: 50,
+  ...SESSION_CEILINGS,
 };
 
 export class NaiveMachine {
@@ -40,18 +43,73 @@ export class NaiveMachine {
   topics: NaiveTopic[] = [];
   messages: NaiveMessage[] = [];
   retained: NaiveMessage[] = [];
+  readonly sessions = new NaiveSessions(this);
   #answers: NaiveAnswer[] = [];
   #nextId = 1;
 
   /** Applies commands at a time; says of each what it gave: an error code, "done", or where its messages stand. */
-  apply(timeMs: number, commands: readonly Command[]): string[] {
+  apply(timeMs: number, commands: readonly Command[], node = "1", incarnation = 1): string[] {
     this.timeMs = Math.max(this.timeMs, timeMs);
     this.#answers = this.#answers.filter((it) => it.first.timeMs + CEILINGS.idempotencyAgeMs > this.timeMs);
-    return commands.map((command) => this.#apply(command));
+    this.sessions.begin(node, incarnation);
+    return commands.map((command) => this.#apply(command, node, incarnation));
   }
 
-  #apply(command: Command): string {
-    if (command.kind === "publish") return this.#publish(command);
+  get head(): number {
+    return this.messages.length;
+  }
+
+  publishWill(will: Will, publisher: number): void {
+    const { topic, payload, contentType, qos, retain, properties } = will;
+    const message = { payload, contentType, qos, retain, properties, expiresAtMs: 0 };
+    const rest = { autoCreate: true, idempotency: null, publisher, receipt: null };
+    this.#publish({ kind: "publish", topic, messages: [message], ...rest });
+  }
+
+  mayHaveRetained(filter: string): boolean {
+    const idOf = (name: string): number | undefined => this.topics.find((it) => it.name === name)?.id;
+    return this.retained.some(({ topicId }) => isWildcard(filter) || topicId === idOf(filter));
+  }
+
+  #apply(command: Command, node: string, incarnation: number): string {
+    const { sessions } = this;
+    switch (command.kind) {
+      case "publish":
+        return this.#receive(command);
+      case "open-session":
+        return sessions.open(command, node, incarnation);
+      case "close-session":
+        return sessions.close(command);
+      case "displace-session":
+        return sessions.displace(command);
+      case "subscribe":
+        return sessions.subscribe(command);
+      case "unsubscribe":
+        return sessions.unsubscribe(command);
+      case "progress":
+        return sessions.progress(command);
+      case "release":
+        return sessions.release(command);
+      case "node-up":
+        return sessions.nodeUp(command, node, incarnation);
+      case "node-down":
+        return sessions.nodeDown(command);
+      default:
+        return this.#applyToTopic(command);
+    }
+  }
+
+  #receive(command: PublishCommand): string {
+    const { receipt, publisher } = command;
+    if (receipt === null) return this.#publish(command);
+    const refused = this.sessions.refuseReceipt(publisher, receipt);
+    if (refused !== null) return refused;
+    const result = this.#publish(command);
+    if (result.includes("@")) this.sessions.remember(publisher, receipt.packetId);
+    return result;
+  }
+
+  #applyToTopic(command: Command): string {
     if (!("topic" in command)) return "done";
     const topic = this.topics.find(({ name }) => name === command.topic);
     if (command.kind === "create-topic") {
@@ -94,7 +152,11 @@ export class NaiveMachine {
     if (retain !== undefined && retain !== "" && !this.#fits(others, retain, present?.id))
       return "retained_full";
     const topic = present ?? this.#create(command.topic)!;
-    const added = command.messages.map(({ payload }) => this.#append(topic, textOf(payload)));
+    const added = command.messages.map(({ payload, qos, retain }) => {
+      const message = this.#append(topic, textOf(payload));
+      this.sessions.publish(message.position, topic.name, qos, retain, command.publisher);
+      return message;
+    });
     const isLast = command.messages.findLastIndex((message) => message.retain);
     if (retain !== undefined) this.retained = retain === "" ? others : [...others, added[isLast]!];
     const first = added[0]!;
