@@ -25,7 +25,7 @@ export function applyNodeUp(
 /** The node's connections are lost. A node that is alive hears of it and closes them. */
 export function applyNodeDown(state: State, command: NodeDownCommand, effects: EffectList): CommandResult {
   const node = state.nodes.get(command.node);
-  if (node === undefined || !node.isUp || node.owner.incarnation !== command.incarnation) return DONE;
+  if (node?.owner.incarnation !== command.incarnation) return DONE;
   const sessions = sessionsOf(node);
   for (const session of sessions) displace(session, "node_down", effects);
   loseConnections(state, sessions, effects);

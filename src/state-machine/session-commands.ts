@@ -11,7 +11,7 @@ import type { EffectList } from "./effect-list.js";
 import type { CommandResult } from "./effects.js";
 import { nodeOf } from "./node-commands.js";
 import { displace, endConnection, endSession, replaceConnection, settle } from "./session-lifecycle.js";
-import { CHANGED_PROGRESS, CHANGED_SESSION, type SessionState } from "./session-state.js";
+import { CHANGED_SESSION, type SessionState } from "./session-state.js";
 import { DISPLACED, speakerOf } from "./speaker.js";
 import type { State } from "./state.js";
 import { DONE } from "./topic-commands.js";
@@ -41,7 +41,6 @@ export function applyOpen(
   node.sessions.add(session);
   state.sessions.setWill(session, ownedWill(command.will));
   state.sessions.touch(session, CHANGED_SESSION);
-  if (present !== undefined) state.sessions.touch(session, CHANGED_PROGRESS);
   state.shares.online(session, effects);
   return { kind: "opened", session: session.number, epoch: session.epoch, present: present !== undefined };
 }
@@ -62,13 +61,12 @@ function goesOn(
   effects: EffectList,
 ): SessionState | undefined {
   if (!settle(state, known, effects)) return undefined;
-  const wasConnected = known.owner !== null;
   displace(known, "taken_over", effects);
-  if (cleanStart || (wasConnected && known.expirySeconds === 0)) {
+  if (cleanStart || known.expirySeconds === 0) {
     endSession(state, known, effects);
     return undefined;
   }
-  if (wasConnected) replaceConnection(state, known, effects);
+  if (known.owner !== null) replaceConnection(state, known, effects);
   return known;
 }
 
