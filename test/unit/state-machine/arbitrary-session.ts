@@ -158,7 +158,9 @@ const step: fc.Arbitrary<Step> = fc.record({
 
 /** Envelopes in log order, of two nodes. */
 export function clusterHistory(ceilings: MachineOptions): fc.Arbitrary<Envelope[]> {
-  return fc.array(step, { minLength: 1, maxLength: 40, size: "max" }).map((steps) => envelopesOf(steps, ceilings));
+  return fc
+    .array(step, { minLength: 1, maxLength: 40, size: "max" })
+    .map((steps) => envelopesOf(steps, ceilings));
 }
 
 function envelopesOf(steps: readonly Step[], ceilings: MachineOptions): Envelope[] {
