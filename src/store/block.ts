@@ -5,9 +5,10 @@
  *     group   magic u32 | bytes u32 | crc u32 of the rest of this header | blocks u32 | first position f64 | positions u32 | 0 u32
  *     block   bytes u32 | crc u32 of all that follows | topic id u32 | records u32 | payload bytes u32 | span of positions u32 |
  *             first position f64 | first offset f64 | first timestamp f64 | newest timestamp f64 | records
- *     record  position step varint | flags u8 | payload bytes varint | [timestamp step] | [expiry] | [content type] | payload
+ *     record  position step varint | flags u8 | payload bytes varint | [timestamp step] | [expiry] | [content type] | [publisher] |
+ *             [properties] | payload
  *
- * What a record shares with the one before it (timestamp, content type) is left out.
+ * What a record shares with the one before it (timestamp, content type, publisher) is left out; the first one follows no type and no publisher.
  */
 
 import { crc32 } from "node:zlib";
@@ -17,8 +18,10 @@ import type { StoredMessage, TopicRef } from "../state-machine/effects.js";
 
 export const GROUP_HEADER_BYTES = 32;
 export const BLOCK_HEADER_BYTES = 56;
-/** Bytes of a record that are neither payload nor content type, at most. */
+/** Bytes of a record that are neither payload nor content type nor properties, at most: numbers and flags. */
 export const RECORD_BYTES_MAX = 40;
+/** Of one with a publisher or properties this many more. */
+export const RECORD_EXTRA_BYTES_MAX = 16;
 const GROUP_MAGIC = 0x5052_474a; // "JGRP"
 
 const FLAG_QOS = 0b11;
@@ -26,6 +29,8 @@ const FLAG_RETAIN = 0b100;
 const FLAG_EXPIRY = 0b1000;
 const FLAG_TIME = 0b1_0000;
 const FLAG_CONTENT_TYPE = 0b10_0000;
+const FLAG_PUBLISHER = 0b100_0000;
+const FLAG_PROPERTIES = 0b1000_0000;
 
 /** A buffer with its view: headers go through the view, records through the bytes. */
 export interface Scratch {
@@ -158,6 +163,7 @@ export function encodeBlock(
   let position = head.position;
   let timestampMs = head.timestampMs;
   let contentType = "";
+  let publisher = 0;
   for (let index = first; index !== -1; index = next[index] ?? -1) {
     const message = messageAt(index);
     const payload = message.payload;
@@ -168,6 +174,8 @@ export function encodeBlock(
     if (message.expiresAtMs !== 0) flags |= FLAG_EXPIRY;
     if (message.timestampMs !== timestampMs) flags |= FLAG_TIME;
     if (message.contentType !== contentType) flags |= FLAG_CONTENT_TYPE;
+    if (message.publisher !== publisher) flags |= FLAG_PUBLISHER;
+    if (message.properties.length > 0) flags |= FLAG_PROPERTIES;
     at = writeVarint(bytes, at, message.position - position);
     bytes[at++] = flags;
     at = writeVarint(bytes, at, payload.length);
@@ -180,6 +188,13 @@ export function encodeBlock(
         at += bytes.write(message.contentType, at, "utf8");
         contentType = message.contentType;
       }
+      if ((flags & FLAG_PUBLISHER) !== 0) at = writeVarint(bytes, at, message.publisher);
+      if ((flags & FLAG_PROPERTIES) !== 0) {
+        at = writeVarint(bytes, at, message.properties.length);
+        bytes.set(message.properties, at);
+        at += message.properties.length;
+      }
+      publisher = message.publisher;
     }
     bytes.set(payload, at);
     at += payload.length;
@@ -241,12 +256,14 @@ export function decodeBlock(
   let position = view.getFloat64(start + 24, true);
   let timestampMs = view.getFloat64(start + 40, true);
   let contentType = "";
+  let publisher = 0;
   for (let i = 0; i < count; i += 1) {
     position += reader.varint();
     if (position > through) return;
     const flags = reader.byte();
     const length = reader.varint();
     let expiresAtMs = 0;
+    let properties = NO_PROPERTIES;
     if (flags > FLAG_RETAIN + FLAG_QOS) {
       if ((flags & FLAG_TIME) !== 0) timestampMs += reader.varint();
       if ((flags & FLAG_EXPIRY) !== 0) expiresAtMs = reader.varint();
@@ -254,6 +271,12 @@ export function decodeBlock(
         const typeLength = reader.varint();
         const typeStart = reader.skip(typeLength);
         contentType = bytes.toString("utf8", typeStart, typeStart + typeLength);
+      }
+      if ((flags & FLAG_PUBLISHER) !== 0) publisher = reader.varint();
+      if ((flags & FLAG_PROPERTIES) !== 0) {
+        const propertyBytes = reader.varint();
+        const propertiesStart = reader.skip(propertyBytes);
+        properties = new Uint8Array(bytes.buffer, bytes.byteOffset + propertiesStart, propertyBytes);
       }
     }
     const payloadStart = reader.skip(length);
@@ -268,8 +291,8 @@ export function decodeBlock(
       qos: qosOf(flags),
       retain: (flags & FLAG_RETAIN) !== 0,
       expiresAtMs,
-      properties: NO_PROPERTIES,
-      publisher: 0,
+      properties,
+      publisher,
     });
   }
 }

@@ -10,6 +10,7 @@ import {
   encodeGroupHeader,
   GROUP_HEADER_BYTES,
   RECORD_BYTES_MAX,
+  RECORD_EXTRA_BYTES_MAX,
   type Scratch,
 } from "./block.js";
 
@@ -58,6 +59,9 @@ export class GroupEncoder {
       const message = this.#messageAt(position);
       recordBytes +=
         message.payload.length + message.contentType.length * UTF8_BYTES_PER_UNIT + RECORD_BYTES_MAX;
+      if (message.publisher !== 0 || message.properties.length > 0) {
+        recordBytes += message.properties.length + RECORD_EXTRA_BYTES_MAX;
+      }
       if (message.topic.id !== topicId) {
         topicId = message.topic.id;
         place = this.#places.get(topicId) ?? -1;

@@ -157,6 +157,7 @@ export class MemoryMessageStore implements MessageStore {
       messages: messages.map((message) => ({
         ...message,
         payload: Buffer.from(message.payload).toString("base64"),
+        properties: Buffer.from(message.properties).toString("base64"),
       })),
     });
     return [{ name: FILE, path, bytes: Buffer.byteLength(path) }];
@@ -187,10 +188,13 @@ export class MemoryMessageStore implements MessageStore {
     const { position, floors, messages } = JSON.parse(text);
     this.#image.syncedThrough = position;
     this.#image.floors = new Map(floors);
-    this.#image.messages = messages.map((message: { readonly payload: string }) => ({
-      ...message,
-      payload: new Uint8Array(Buffer.from(message.payload, "base64")),
-    }));
+    this.#image.messages = messages.map(
+      (message: { readonly payload: string; readonly properties: string }) => ({
+        ...message,
+        payload: new Uint8Array(Buffer.from(message.payload, "base64")),
+        properties: new Uint8Array(Buffer.from(message.properties, "base64")),
+      }),
+    );
   }
 
   #floor(topicId: number): number {

@@ -19,7 +19,7 @@ export class RecentMessages {
   #first: number;
   #bytes = 0;
 
-  /** `bytesMax` counts payloads and overhead; `lastPosition` is the position before the first message to come. */
+  /** `bytesMax` counts `heldBytes` and overhead; `lastPosition` is the position before the first message to come. */
   constructor(bytesMax: number, lastPosition: number) {
     this.#bytesMax = bytesMax;
     this.#first = lastPosition + 1;
@@ -34,7 +34,7 @@ export class RecentMessages {
     return this.#first + this.#slots.length - this.#head - 1;
   }
 
-  /** Adds messages that follow `lastPosition`; gives their payload bytes. */
+  /** Adds messages that follow `lastPosition`; gives their `heldBytes`. */
   append(messages: readonly StoredMessage[]): number {
     const slots = this.#slots;
     let bytes = 0;
@@ -42,7 +42,7 @@ export class RecentMessages {
       const message = messages[i];
       if (message === undefined) continue;
       slots.push(message);
-      bytes += message.payload.length;
+      bytes += heldBytes(message);
     }
     this.#bytes += bytes + messages.length * MESSAGE_OVERHEAD_BYTES;
     return bytes;
@@ -60,7 +60,7 @@ export class RecentMessages {
     while (this.#bytes > this.#bytesMax && this.#first <= through) {
       const message = this.#slots[this.#head];
       if (message === undefined) break;
-      this.#bytes -= message.payload.length + MESSAGE_OVERHEAD_BYTES;
+      this.#bytes -= heldBytes(message) + MESSAGE_OVERHEAD_BYTES;
       this.#slots[this.#head] = undefined;
       this.#head += 1;
       this.#first += 1;
@@ -70,4 +70,9 @@ export class RecentMessages {
       this.#head = 0;
     }
   }
+}
+
+/** The bytes that a message holds in memory: its payload and its properties. */
+export function heldBytes({ payload, properties }: StoredMessage): number {
+  return payload.length + properties.length;
 }

@@ -8,7 +8,7 @@ import { decodeGroupHeader, type Scratch, scratch } from "./block.js";
 import { diskError, writeAside } from "./disk.js";
 import { GroupEncoder } from "./group-encoder.js";
 import type { StoreMark } from "./message-store.js";
-import type { RecentMessages } from "./recent-messages.js";
+import { heldBytes, type RecentMessages } from "./recent-messages.js";
 import { type ActiveSegment, type SegmentCatalog, SegmentHandle } from "./segment-catalog.js";
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, storeFileName } from "./segment-format.js";
 import { GrowingIndex } from "./segment-index.js";
@@ -74,8 +74,8 @@ export class SegmentWriter {
   }
 
   /** Messages were added to the recent ones. */
-  appended(messages: number, payloadBytes: number): void {
-    this.#unwrittenBytes += payloadBytes + messages * MESSAGE_BYTES;
+  appended(messages: number, bytes: number): void {
+    this.#unwrittenBytes += bytes + messages * MESSAGE_BYTES;
     if (this.#unwrittenBytes < WRITE_BYTES_MIN || this.#writeQueued || this.#failure !== null) return;
     this.#writeQueued = true;
     const write = this.#turn("writing messages", async () => {
@@ -203,7 +203,7 @@ export class SegmentWriter {
     this.#end = { segment: active.number, bytes: active.bytes };
     this.#writtenThrough = active.lastPosition;
     for (let position = from + 1; position <= this.#writtenThrough; position += 1) {
-      this.#unwrittenBytes -= this.#recent.at(position).payload.length + MESSAGE_BYTES;
+      this.#unwrittenBytes -= heldBytes(this.#recent.at(position)) + MESSAGE_BYTES;
     }
     this.#table.countThrough(this.#recent, this.#writtenThrough);
     this.#recent.evict(this.#writtenThrough);

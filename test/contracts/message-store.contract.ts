@@ -52,16 +52,19 @@ export function describeMessageStore(name: string, start: () => Promise<MessageS
       stream.message(2, { contentType: "application/vnd.praça+json" });
       stream.timeMs -= 1;
       stream.message(2, { contentType: "", expiresAtMs: 1 });
+      stream.message(2, { publisher: 2 ** 40, properties: Uint8Array.from([0x01, 0x01]) });
+      stream.message(2, { publisher: 2 ** 40, contentType: "a/b" });
+      stream.message(2, { properties: new Uint8Array(70_000).fill(0x26) });
       store.append(stream.all);
       const expected = stream.all.map(show);
       expect((await readAll(store)).messages.map(show)).toEqual(expected);
       const mark = await store.sync();
-      expect(mark.position).toBe(6);
+      expect(mark.position).toBe(9);
       expect((await readAll(store)).messages.map(show)).toEqual(expected);
       await store.close();
       const again = home.create();
       await again.open(mark, topicOf);
-      expect(again.lastPosition).toBe(6);
+      expect(again.lastPosition).toBe(9);
       expect((await readAll(again)).messages.map(show)).toEqual(expected);
     });
 

@@ -9,6 +9,8 @@ export const topicOf = (id: number): TopicRef => ({ id, name: `topic/${id}` });
 export interface Detail {
   readonly payload?: string | Uint8Array;
   readonly contentType?: string;
+  readonly properties?: Uint8Array;
+  readonly publisher?: number;
   readonly qos?: 0 | 1 | 2;
   readonly retain?: boolean;
   readonly expiresAtMs?: number;
@@ -39,8 +41,8 @@ export class Stream {
       qos: detail.qos ?? 1,
       retain: detail.retain ?? false,
       expiresAtMs: detail.expiresAtMs ?? 0,
-      properties: new Uint8Array(0),
-      publisher: 0,
+      properties: detail.properties ?? new Uint8Array(0),
+      publisher: detail.publisher ?? 0,
     };
     this.timeMs += 1;
     this.all.push(message);
@@ -60,7 +62,16 @@ export class Stream {
 /** A message as text: all of it that a reader can see. */
 export function show(message: StoredMessage): string {
   const { position, offset, topic, timestampMs, payload, contentType, qos, retain, expiresAtMs } = message;
-  const rest = [timestampMs, Buffer.from(payload).toString("latin1"), contentType, qos, retain, expiresAtMs];
+  const more = [Buffer.from(message.properties).toString("latin1"), message.publisher];
+  const rest = [
+    timestampMs,
+    Buffer.from(payload).toString("latin1"),
+    contentType,
+    qos,
+    retain,
+    expiresAtMs,
+    ...more,
+  ];
   return `${position} ${topic.id}=${topic.name}#${offset} ${rest.join("|")}`;
 }
 

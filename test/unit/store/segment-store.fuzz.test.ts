@@ -57,6 +57,8 @@ function append(
         payload: chance.bytes(),
         contentType: chance.below(3) === 0 ? `type/${chance.below(3)}` : "",
         expiresAtMs: chance.below(5) === 0 ? stream.timeMs + chance.below(1e9) : 0,
+        publisher: chance.below(3) === 0 ? chance.below(1_000) : 0,
+        properties: new Uint8Array(chance.below(4) === 0 ? chance.below(300) : 0).fill(7),
         retain: chance.below(9) === 0,
         qos: chance.below(2) === 0 ? 0 : 1,
       }),
