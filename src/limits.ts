@@ -26,6 +26,17 @@ export const limits = Object.freeze({
   subscriptionsInStateMax: 10_000_000,
   willBytesInStateMax: 256 * MIB,
 
+  /**
+   * Shared subscriptions: messages that one member may have unacknowledged before it is passed over. More would keep them from members that
+   * are quicker; fewer would let a member wait for its acknowledgements to be committed.
+   */
+  sharedOutstandingMax: 256,
+  /** Messages that a share keeps while none of its members has room: past it the oldest are lost, and counted. */
+  sharedBacklogMax: 100_000,
+  /** The same of all shares together, in memory on every node: what members have, and what waits. About 100 and 70 bytes each. */
+  sharedHeldInStateMax: 1_000_000,
+  sharedWaitingInStateMax: 1_000_000,
+
   /** One payload (`--max-payload-bytes`): it is held in memory from the socket to the slowest live subscriber. */
   payloadBytesMax: 1 * MIB,
   contentTypeBytesMax: 256,

@@ -111,6 +111,8 @@ export interface SharedItem {
    * identifier go in this order on every node, so that no client takes one for the other.
    */
   readonly asOf: number;
+  /** It goes with this QoS, whatever becomes of the subscription. What goes with QoS 0 is told once, by the effect. */
+  readonly qos: 0 | 1 | 2;
   /** PUBREC came and PUBCOMP did not: only PUBREL is sent. */
   readonly received: boolean;
   /** This session was given it before, at an earlier connection: it goes with DUP. */

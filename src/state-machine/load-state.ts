@@ -3,6 +3,7 @@
  */
 import { ownedCopy } from "../commands/codec/owned-copy.js";
 import { SessionLoader } from "./load-sessions.js";
+import { SharedLoader } from "./load-shares.js";
 import { ORIGIN_PREFIX } from "./origins.js";
 import {
   corrupt,
@@ -34,6 +35,7 @@ export function loadState(state: State, records: Iterable<StateRecord>): number 
   const retained: Numbered<RetainedRecord>[] = [];
   const idempotency: Numbered<IdempotencyRecord>[] = [];
   const sessions = new SessionLoader(state);
+  const shares = new SharedLoader(state);
   let seen = 0;
   for (const record of records) {
     const { key, value } = record;
@@ -44,7 +46,7 @@ export function loadState(state: State, records: Iterable<StateRecord>): number 
       idempotency.push({ number: numberOf("i", key), value: decodeIdempotency(value) });
     else if (key.startsWith(ORIGIN_PREFIX)) {
       state.origins.load(key.slice(ORIGIN_PREFIX.length), decodeOrigin(value));
-    } else if (!sessions.take(record)) continue;
+    } else if (!sessions.take(record) && !shares.take(record)) continue;
     seen += 1;
   }
   if (seen === 0) return 0;
@@ -58,6 +60,7 @@ export function loadState(state: State, records: Iterable<StateRecord>): number 
   loadRetained(state, retained);
   loadIdempotency(state, idempotency);
   sessions.finish(meta);
+  shares.finish();
   return meta.appliedIndex;
 }
 

@@ -120,6 +120,7 @@ export class Machine {
     runDue(state, effects);
     const results: CommandResult[] = [];
     for (const command of envelope.commands) results.push(applyCommand(state, command, envelope, effects));
+    state.shares.settle(state.head, effects);
     return { origin, incarnation, sequence, outcome, results, effects: effects.finish() };
   }
 
@@ -203,7 +204,7 @@ export class Machine {
     if (this.#takenIndex === this.#appliedIndex) return NOTHING;
     this.#takenIndex = this.#appliedIndex;
     const out = new RecordBatch();
-    const { topics, retained, idempotency, origins, sessions, nodes } = this.#state;
+    const { topics, retained, idempotency, origins, sessions, nodes, shares } = this.#state;
     this.#writeMeta(out, this.#appliedIndex);
     topics.writeChanges(out);
     retained.writeChanges(out);
@@ -211,6 +212,7 @@ export class Machine {
     origins.writeChanges(out);
     sessions.writeChanges(out);
     nodes.writeChanges(out);
+    shares.writeChanges(out);
     return out.take();
   }
 
@@ -224,7 +226,7 @@ export class Machine {
       for (const { key, value } of changes) if (value !== null) hash.add(key, value);
     };
     const out = new RecordBatch(HASH_CHUNK_BYTES, addAll);
-    const { topics, retained, idempotency, origins, sessions, nodes } = this.#state;
+    const { topics, retained, idempotency, origins, sessions, nodes, shares } = this.#state;
     this.#writeMeta(out, 0);
     topics.writeAll(out);
     retained.writeAll(out);
@@ -232,6 +234,7 @@ export class Machine {
     origins.writeAll(out);
     sessions.writeAll(out);
     nodes.writeAll(out);
+    shares.writeAll(out);
     addAll(out.take());
     return hash.digest();
   }
@@ -277,13 +280,13 @@ function applyCommand(
     case "displace-session":
       return applyDisplace(state, command, effects);
     case "subscribe":
-      return applySubscribe(state, command, effects);
+      return applySubscribe(state, command);
     case "unsubscribe":
-      return applyUnsubscribe(state, command, effects);
+      return applyUnsubscribe(state, command);
     case "release":
       return applyRelease(state, command);
     case "progress":
-      return applyProgress(state, command, effects);
+      return applyProgress(state, command);
     case "node-up":
       return applyNodeUp(state, command, envelope, effects);
     case "node-down":

@@ -1,6 +1,5 @@
 /** What clients acknowledged: how far each session is, and which of its own packet identifiers it may use again. */
 import type { ProgressCommand, ReleaseCommand, SessionProgress } from "../commands/command.js";
-import type { EffectList } from "./effect-list.js";
 import type { CommandResult } from "./effects.js";
 import { CHANGED_PROGRESS, type SessionState } from "./session-state.js";
 import { DISPLACED, speakerOf } from "./speaker.js";
@@ -12,13 +11,13 @@ import { DONE } from "./topic-commands.js";
  * Entries of an epoch that is not the present one are passed over. What a client said before its connection ended is true
  * afterwards as well.
  */
-export function applyProgress(state: State, command: ProgressCommand, effects: EffectList): CommandResult {
+export function applyProgress(state: State, command: ProgressCommand): CommandResult {
   for (const entry of command.entries) {
     const session = state.sessions.byNumber(entry.session);
     if (session?.epoch !== entry.epoch) continue;
     if (entry.source === 0) takeLive(state, session, entry);
     else if (!takePass(state, session, entry)) {
-      state.shares.progress(session, entry.source, entry.received, entry.done, effects);
+      state.shares.progress(session, entry.source, entry.received, entry.done);
     }
   }
   return DONE;

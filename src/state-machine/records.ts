@@ -8,7 +8,7 @@
  *     i/<number> topicId key digest count firstPosition firstOffset timestampMs
  *     o/<origin> incarnation sequence
  *
- * Sessions and nodes have theirs in session-records.ts. Version 1 had no sessions, no properties and no publishers; it is still read.
+ * Sessions and nodes have theirs in session-records.ts, shares in shared-records.ts. Version 1 had no sessions, no properties and no publishers; it is still read.
  */
 import { ByteReader } from "../commands/codec/byte-reader.js";
 import type { ByteWriter } from "../commands/codec/byte-writer.js";
@@ -27,8 +27,8 @@ export const RECORD_VERSION = 2;
 
 export const META_KEY = "m";
 
-/** Kinds of numbered records: topics, retained messages, idempotency keys, sessions, their progress. */
-export type NumberedKind = "t" | "r" | "i" | "s" | "p";
+/** Kinds of numbered records: topics, retained messages, idempotency keys, sessions, their progress, shares with their members and chunks. */
+export type NumberedKind = "t" | "r" | "i" | "s" | "p" | "g" | "m" | "q";
 
 /** Wide enough for 36^8 (about 2.8 * 10^12) numbers, so that keys sort as their numbers do. */
 const NUMBER_WIDTH = 8;

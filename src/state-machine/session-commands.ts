@@ -41,7 +41,7 @@ export function applyOpen(
   node.sessions.add(session);
   state.sessions.setWill(session, ownedWill(command.will));
   state.sessions.touch(session, CHANGED_SESSION);
-  state.shares.online(session, effects);
+  state.shares.online(session);
   return { kind: "opened", session: session.number, epoch: session.epoch, present: present !== undefined };
 }
 

@@ -13,7 +13,7 @@ const DUE_PER_ENVELOPE_MAX = 4_096;
 
 /** The session's connection ends, and perhaps the session with it (MQTT 5.0, 3.1.2.11.2). */
 export function endConnection(state: State, session: SessionState, effects: EffectList): void {
-  detach(state, session, effects);
+  detach(state, session);
   afterConnection(state, session, effects);
 }
 
@@ -21,7 +21,7 @@ export function endConnection(state: State, session: SessionState, effects: Effe
 export function loseConnections(state: State, sessions: readonly SessionState[], effects: EffectList): void {
   for (const session of sessions) {
     session.sentThrough = state.head;
-    detach(state, session, effects);
+    detach(state, session);
   }
   for (const session of sessions) afterConnection(state, session, effects);
 }
@@ -45,7 +45,7 @@ function afterConnection(state: State, session: SessionState, effects: EffectLis
  */
 export function replaceConnection(state: State, session: SessionState, effects: EffectList): void {
   session.sentThrough = state.head;
-  detach(state, session, effects);
+  detach(state, session);
   if (session.will?.delaySeconds === 0) publishWill(state, session, effects);
 }
 
@@ -58,8 +58,8 @@ export function displace(session: SessionState, reason: DisplacedReason, effects
 
 /** The session is over: its will is published if that was still to come (MQTT 5.0, 3.1.2.5). */
 export function endSession(state: State, session: SessionState, effects: EffectList): void {
-  detach(state, session, effects);
-  state.shares.offline(session, true, effects);
+  detach(state, session);
+  state.shares.offline(session, true);
   publishWill(state, session, effects);
   state.sessions.delete(session);
 }
@@ -90,12 +90,12 @@ export function settle(state: State, session: SessionState, effects: EffectList)
 }
 
 /** The session has no connection any more. */
-function detach(state: State, session: SessionState, effects: EffectList): void {
+function detach(state: State, session: SessionState): void {
   if (session.owner === null) return;
   state.nodes.get(session.owner.node)?.sessions.delete(session);
   state.sessions.setOwner(session, null);
   session.sinceMs = state.timeMs;
   session.closedAt = state.head;
   state.sessions.touch(session, CHANGED_SESSION | CHANGED_PROGRESS);
-  state.shares.offline(session, false, effects);
+  state.shares.offline(session, false);
 }

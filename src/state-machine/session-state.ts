@@ -6,6 +6,7 @@ import { SESSION_NEVER_EXPIRES, type Will } from "../commands/command.js";
 import { DeliveryProgress, type PassProgress } from "./delivery-progress.js";
 import type { SessionOwner, SharedItem } from "./effects.js";
 import type { Session } from "./session-view.js";
+import { type SharedMember, sharedItems } from "./shared-member.js";
 import type { StoredSubscription } from "./subscription.js";
 
 const NONE: readonly never[] = Object.freeze([]);
@@ -33,7 +34,8 @@ export class SessionState implements Session {
   subscriptions: readonly StoredSubscription[] = NONE;
   live: DeliveryProgress;
   passes: readonly PassProgress[] = NONE;
-  shared: readonly SharedItem[] = NONE;
+  /** In shares: its own subscriptions, and what it has to finish. */
+  memberships: readonly SharedMember[] = NONE;
   openedAt = 0;
   closedAt = 0;
   sentThrough = 0;
@@ -47,6 +49,10 @@ export class SessionState implements Session {
     this.isKept = isKept;
     this.createdAtMs = createdAtMs;
     this.live = new DeliveryProgress(through);
+  }
+
+  get shared(): readonly SharedItem[] {
+    return sharedItems(this.memberships);
   }
 
   /** When something happens to it by itself; 0 for never. */

@@ -54,7 +54,7 @@ export interface Session {
   readonly live: DeliveryState;
   /** Oldest first. They come before anything of the live stream that is above their `asOf`. */
   readonly passes: readonly RetainedPass[];
-  /** Those of QoS 1 and 2, in the order in which they were given. */
+  /** Those of QoS 1 and 2: received ones first, in the order of their PUBRECs, then the others in the order in which they were given. */
   readonly shared: readonly SharedItem[];
   /** Head of the stream when the present connection began: QoS 0 messages up to here are not sent any more. */
   readonly openedAt: number;

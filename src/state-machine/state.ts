@@ -7,7 +7,7 @@ import { Nodes } from "./nodes.js";
 import { Origins } from "./origins.js";
 import { RetainedMessages } from "./retained.js";
 import { Sessions } from "./sessions.js";
-import { NoShares, type Shares } from "./shares.js";
+import { SharedGroups } from "./shared-groups.js";
 import { Topics } from "./topics.js";
 
 /** Ceilings that decide results: they must be the same on every node of a group. A missing one comes from limits.ts. */
@@ -20,6 +20,10 @@ export interface MachineOptions {
   readonly sessionsMax?: number | undefined;
   readonly subscriptionsMax?: number | undefined;
   readonly willBytesMax?: number | undefined;
+  readonly sharedOutstandingMax?: number | undefined;
+  readonly sharedHeldMax?: number | undefined;
+  readonly sharedBacklogMax?: number | undefined;
+  readonly sharedWaitingMax?: number | undefined;
 }
 
 export class State {
@@ -33,7 +37,7 @@ export class State {
   readonly origins = new Origins();
   readonly sessions = new Sessions();
   readonly nodes = new Nodes();
-  readonly shares: Shares = new NoShares();
+  readonly shares: SharedGroups;
   /** The log's time: never moves backwards. */
   timeMs = 0;
   /** Position that the next message gets. */
@@ -57,6 +61,15 @@ export class State {
     this.idempotency = new IdempotencyTable(
       options.idempotencyKeysMax ?? limits.idempotencyKeysMax,
       options.idempotencyAgeMs ?? limits.idempotencyAgeMs,
+    );
+    this.shares = new SharedGroups(
+      {
+        outstandingMax: options.sharedOutstandingMax ?? limits.sharedOutstandingMax,
+        heldMax: options.sharedHeldMax ?? limits.sharedHeldInStateMax,
+        backlogMax: options.sharedBacklogMax ?? limits.sharedBacklogMax,
+        waitingMax: options.sharedWaitingMax ?? limits.sharedWaitingInStateMax,
+      },
+      () => this.takeSource(),
     );
   }
 

@@ -7,7 +7,6 @@ import type { ErrorCode } from "../errors.js";
 import { limits } from "../limits.js";
 import { isTopicFilter, isWildcard } from "../topics/topic-name.js";
 import { PassProgress } from "./delivery-progress.js";
-import type { EffectList } from "./effect-list.js";
 import type { CommandResult } from "./effects.js";
 import { CHANGED_PROGRESS, CHANGED_SESSION, type SessionState } from "./session-state.js";
 import { DISPLACED, speakerOf } from "./speaker.js";
@@ -21,25 +20,21 @@ const RECORDS_MAX = 2 * subscriptionsPerConnectionMax;
 type Subscribed = Extract<CommandResult, { kind: "subscribed" }>["subscriptions"][number];
 
 /** Adds or replaces each (MQTT-3.8.4-3); one that is refused takes nothing from the others (MQTT-3.8.4-6). */
-export function applySubscribe(state: State, command: SubscribeCommand, effects: EffectList): CommandResult {
+export function applySubscribe(state: State, command: SubscribeCommand): CommandResult {
   const session = speakerOf(state, command);
   if (session === undefined) return DISPLACED;
   const change = new SubscriptionChange(state, session);
-  const subscriptions = command.subscriptions.map((options) => change.subscribe(options, effects));
+  const subscriptions = command.subscriptions.map((options) => change.subscribe(options));
   change.finish();
   return { kind: "subscribed", subscriptions };
 }
 
 /** Nothing that comes after this command matches the filters any more (MQTT-3.10.4-1 to 3.10.4-3). */
-export function applyUnsubscribe(
-  state: State,
-  command: UnsubscribeCommand,
-  effects: EffectList,
-): CommandResult {
+export function applyUnsubscribe(state: State, command: UnsubscribeCommand): CommandResult {
   const session = speakerOf(state, command);
   if (session === undefined) return DISPLACED;
   const change = new SubscriptionChange(state, session);
-  const existed = command.filters.map(({ filter, share }) => change.unsubscribe(filter, share, effects));
+  const existed = command.filters.map(({ filter, share }) => change.unsubscribe(filter, share));
   change.finish();
   return { kind: "unsubscribed", existed };
 }
@@ -79,24 +74,24 @@ class SubscriptionChange {
     this.#waiting = session.passes.reduce((sum, { subscriptions }) => sum + subscriptions.length, 0);
   }
 
-  subscribe(options: SubscriptionOptions, effects: EffectList): Subscribed {
+  subscribe(options: SubscriptionOptions): Subscribed {
     const present = this.#standing.get(keyOf(options.filter, options.share));
     const existed = present !== undefined;
     const refused = this.#whyNot(options, present);
     if (refused !== null) return { existed, refused };
-    if (options.share !== "") this.#share(options, present, effects);
+    if (options.share !== "") this.#share(options, present);
     else if (present === undefined) this.#add(options, 0);
     else this.#replace(present, options);
     if (this.#asksForRetained(options, existed)) this.#asking.set(options.filter, options);
     return { existed, refused: null };
   }
 
-  unsubscribe(filter: string, share: string, effects: EffectList): boolean {
+  unsubscribe(filter: string, share: string): boolean {
     const present = this.#standing.get(keyOf(filter, share));
     if (present === undefined) return false;
     this.#standing.delete(keyOf(filter, share));
     if (share !== "") {
-      this.#state.shares.leave(this.#session, filter, share, effects);
+      this.#state.shares.leave(this.#session, filter, share);
       this.#records.splice(this.#records.indexOf(present), 1);
       this.#isChanged = true;
     } else this.#end(present);
@@ -167,8 +162,8 @@ class SubscriptionChange {
     else present.end = this.#head;
   }
 
-  #share(options: SubscriptionOptions, present: StoredSubscription | undefined, effects: EffectList): void {
-    const source = this.#state.shares.join(this.#session, options, effects);
+  #share(options: SubscriptionOptions, present: StoredSubscription | undefined): void {
+    const source = this.#state.shares.join(this.#session, options);
     if (present === undefined) this.#add(options, source);
     else present.terms = termsOf(options, source);
     this.#isChanged = true;

@@ -51,6 +51,7 @@ export function applyDelete(state: State, command: DeleteTopicCommand, effects: 
   if (topic === undefined) return { kind: "failed", code: "topic_not_found" };
   state.retained.delete(topic.id);
   state.idempotency.forgetTopic(topic.id);
+  state.shares.forgetTopic(topic.id);
   state.topics.delete(topic);
   effects.topicDeleted(topic.ref);
   return DONE;
