@@ -43,6 +43,19 @@ export interface SessionCounts {
   readonly willsDropped: number;
 }
 
+/** Shared subscriptions, for whoever shows numbers. */
+export interface SharedCounts {
+  readonly shares: number;
+  /** Messages that members have not acknowledged, and those that wait for a member with room. */
+  readonly held: number;
+  readonly waiting: number;
+  /** QoS 1 and 2: no room was left; or the session or the last subscription that they were for ended. */
+  readonly lost: number;
+  readonly ended: number;
+  /** QoS 0, or nobody subscribed with more: nobody was there with room. */
+  readonly unheard: number;
+}
+
 export class Machine {
   readonly #state: State;
   #appliedIndex = 0;
@@ -171,6 +184,17 @@ export class Machine {
     const { sessions, counters } = this.#state;
     const { size, connected, subscriptions } = sessions;
     return { sessions: size, connected, subscriptions, ...counters };
+  }
+
+  /** Shared subscriptions: how many there are, messages that members hold and that wait; what was lost since this machine was made. */
+  sharedCounts(): SharedCounts {
+    const { shares } = this.#state;
+    return { shares: shares.size, ...shares.counts };
+  }
+
+  /** What a node has to keep for shared subscriptions: everything that matches the filter, from the position on. */
+  sharedHolds(): Iterable<{ readonly filter: string; readonly position: number }> {
+    return this.#state.shares.holds();
   }
 
   /** The last proposal of a node that was applied; zeros when there is none. */

@@ -40,6 +40,11 @@ export class Driver {
     origin.sequence = 0;
   }
 
+  /** The node's present start. */
+  incarnationOf(node: string): number {
+    return this.#origin(node).incarnation;
+  }
+
   /** The result of one command, applied in an envelope of its own. */
   result(command: Command): CommandResult {
     return this.apply(command).results[0]!;
