@@ -9,6 +9,13 @@ import { PacketRefused } from "../refusal.js";
 
 const NUL = 0;
 
+const SHORT_TEXT_BYTES = 64;
+
+/** ASCII and not NUL. */
+function isPlain(byte: number): boolean {
+  return byte > NUL && byte < 0x80;
+}
+
 export class FieldReader {
   readonly #bytes: Buffer;
   readonly #end: number;
@@ -58,19 +65,20 @@ export class FieldReader {
 
   /** Binary data (1.5.6): a view. */
   binary(): Buffer {
-    const length = this.uint16();
-    const start = this.#move(length);
-    return this.#bytes.subarray(start, start + length);
+    const start = this.#prefixed();
+    return this.#bytes.subarray(start, this.#at);
   }
 
   /** A string (1.5.4): UTF-8 (MQTT-1.5.4-1) without U+0000 (MQTT-1.5.4-2). */
   text(): string {
-    return this.#textBytes().toString("utf8");
+    const start = this.#prefixed();
+    this.#checkText(start);
+    return this.#bytes.toString("utf8", start, this.#at);
   }
 
   /** Steps over a string, which is judged like every other. */
   skipText(): void {
-    this.#textBytes();
+    this.#checkText(this.#prefixed());
   }
 
   /** A string that names something, a topic or a user: no control characters (1.5.4 lets a receiver treat them as malformed). */
@@ -91,11 +99,22 @@ export class FieldReader {
     return this.#bytes.subarray(from, to);
   }
 
-  #textBytes(): Buffer {
-    const bytes = this.binary();
+  /** Steps over a length and as many bytes; returns where they begin. */
+  #prefixed(): number {
+    return this.#move(this.uint16());
+  }
+
+  /** Judges the string from `start` to here. Most are short and plain: for those a call into the runtime would cost more. */
+  #checkText(start: number): void {
+    const end = this.#at;
+    if (end - start <= SHORT_TEXT_BYTES) {
+      let at = start;
+      while (at < end && isPlain(byteAt(this.#bytes, at))) at += 1;
+      if (at === end) return;
+    }
+    const bytes = this.#bytes.subarray(start, end);
     if (!isUtf8(bytes)) throw malformed("a string that is not UTF-8");
     if (bytes.includes(NUL)) throw malformed("a string with NUL");
-    return bytes;
   }
 
   /** Returns where it was. */
