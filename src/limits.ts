@@ -106,8 +106,20 @@ export const limits = Object.freeze({
   connectPacketBytesMax: 64 * KIB,
   /** MQTT and HTTP: how long a stranger may take to say what it wants. */
   connectTimeoutMs: 5_000,
-  /** QoS 1 messages sent to one connection and not yet acknowledged. */
+  /** QoS 1 and 2 messages sent to one connection and not yet acknowledged. */
   inflightMax: 1_024,
+  /**
+   * Messages that a kept session was sent above the oldest that it has not acknowledged, or that are acknowledged and not committed: one lost
+   * acknowledgement must not make its state grow without bound.
+   */
+  unsettledMax: 4_096,
+  /** Messages of shares at QoS 0 that wait for one member to take them: it has nothing to slow the publishers with. */
+  sharedWaitingMax: 4_096,
+  /** What clients acknowledged is committed this often, gathered; the cursors of sessions that nothing is sent to this seldom. */
+  progressPeriodMs: 50,
+  cursorPeriodMs: 10_000,
+  /** MQTT 5: topics of one connection that have an alias towards it. */
+  topicAliasesOutMax: 1_024,
   /** QoS 1 publishes of one connection waiting for commit: past it its socket is not read. */
   publishesInFlightMax: 1_024,
   publishBytesInFlightMax: 4 * MIB,
@@ -185,5 +197,6 @@ assertInvariant(
   limits.flushBytesMax <= limits.recentBatchBytesMax,
   "a flush must fit into the recent batches",
 );
-assertInvariant(limits.inflightMax < 65_536, "packet identifiers are 16 bits (MQTT 3.1.1, 2.3.1)");
+assertInvariant(limits.inflightMax < limits.unsettledMax, "a window must fit into what may be unsettled");
+assertInvariant(limits.unsettledMax < 65_535 / 2, "packet identifiers are 16 bits (MQTT 3.1.1, 2.3.1)");
 assertInvariant(limits.retentionBytes > 2 * limits.messageSegmentBytes, "retention drops whole segments");

@@ -44,9 +44,8 @@ export class FilterSet {
   /** What every filter grants, when they all grant the same. */
   readonly #uniform: Grant | null;
   readonly #isUniformlyNoLocal: boolean;
-  /** By topic, of messages of others and of `excluding`. */
-  readonly #grants = new Map<string, Grant | null>();
-  readonly #grantsOfOwn = new Map<string, Grant | null>();
+  /** By topic; of messages of `excluding` with a NUL in front. Made when it is needed: most sets answer without. */
+  #grants: Map<string, Grant | null> | null = null;
 
   /**
    * Takes valid filters; of a repeated filter the last counts (MQTT-3.8.4-3). An empty set matches nothing. `excluding` is the subscriber's
@@ -74,16 +73,17 @@ export class FilterSet {
   /** How a message to `topic` of the session `publisher` (0 for none) goes to the subscriber; `null` when nothing matches. */
   grantFor(topic: string, publisher = 0): Grant | null {
     const isOwn = publisher !== 0 && publisher === this.excluding;
-    const known = isOwn ? this.#grantsOfOwn : this.#grants;
-    let grant = known.get(topic);
+    const key = isOwn ? `\0${topic}` : topic;
+    this.#grants ??= new Map();
+    let grant = this.#grants.get(key);
     if (grant === undefined) {
       grant = combined(
         this.filters.filter(
           ({ filter, noLocal }) => !(isOwn && noLocal === true) && filterMatches(filter, topic),
         ),
       );
-      if (known.size === GRANTS_KEPT_MAX) known.clear();
-      known.set(topic, grant);
+      if (this.#grants.size === GRANTS_KEPT_MAX) this.#grants.clear();
+      this.#grants.set(key, grant);
     }
     return grant;
   }

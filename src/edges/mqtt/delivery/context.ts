@@ -4,6 +4,8 @@ import type { Clock } from "../../../runtime/clock.js";
 import type { Logger } from "../../../runtime/logger.js";
 import type { EdgeMetrics } from "../../../runtime/metrics.js";
 import type { TurnBudget } from "../turn-budget.js";
+import { ProgressGatherer } from "./progress-gatherer.js";
+import { PublishEncoder } from "./publish-encoder.js";
 
 /** What it needs of the edge. */
 export interface DeliveryContextOptions {
@@ -15,11 +17,20 @@ export interface DeliveryContextOptions {
   readonly turnBudget: TurnBudget;
 }
 
-export interface DeliveryContext extends DeliveryContextOptions {}
+export interface DeliveryContext extends DeliveryContextOptions {
+  /** By protocol level. */
+  readonly encoders: Readonly<Record<4 | 5, PublishEncoder>>;
+  readonly progress: ProgressGatherer;
+}
 
 /** One per edge. */
 export function createDeliveryContext(options: DeliveryContextOptions): DeliveryContext {
-  return { ...options };
+  const nowMs = (): number => options.broker.nowMs();
+  return {
+    ...options,
+    encoders: { 4: new PublishEncoder(4, nowMs), 5: new PublishEncoder(5, nowMs) },
+    progress: new ProgressGatherer(options),
+  };
 }
 
 /** Where the bytes go. */

@@ -4,8 +4,17 @@
  */
 import type { SubscriptionOptions } from "../../../commands/command.js";
 import type { SharedItem } from "../../../state-machine/effects.js";
-import type { Session } from "../../../state-machine/session-view.js";
+import type { RetainedPass, Session } from "../../../state-machine/session-view.js";
 import type { DeliveryContext, Outlet } from "./context.js";
+import { LIVE, Stage } from "./exchanges.js";
+import { Ledger } from "./ledger.js";
+import { Link } from "./link.js";
+import { LiveFeed } from "./live-feed.js";
+import { OwnSubscription } from "./own-subscription.js";
+import { packetIdOf } from "./packet-id.js";
+import { Reports, type Told } from "./reports.js";
+import { RetainedFeed } from "./retained-feed.js";
+import { SharedFeed } from "./shared-feed.js";
 
 export interface DeliveryOptions {
   readonly context: DeliveryContext;
@@ -23,71 +32,276 @@ export interface DeliveryOptions {
   readonly onFailed: (error: unknown) => void;
 }
 
-/**
- * Made when the session is open, before CONNACK is written; `resume` after CONNACK. Nothing is sent from within a method but `resume`,
- * `setFilters`, `pump` and the acknowledgements of exchanges that they belong to.
- */
-export class Delivery {
-  readonly clientId: string;
+/** From here on a reason code says that something was not accepted (MQTT 5.0, 2.4). */
+const FAILURE_MIN = 0x80;
 
-  constructor({ clientId }: DeliveryOptions) {
-    this.clientId = clientId;
+/** Made when the session is open; sends nothing before `resume`. */
+export class Delivery {
+  readonly #options: DeliveryOptions;
+  readonly #link: Link;
+  readonly #live: LiveFeed;
+  readonly #own: OwnSubscription;
+  readonly #retained: RetainedFeed;
+  readonly #shared: SharedFeed;
+  readonly #reports: Reports;
+  /** Of a kept session: of the live stream and of passes over retained messages, by source. */
+  readonly #ledgers = new Map<number, Ledger>();
+  #isResumed = false;
+  #isClosed = false;
+
+  constructor(options: DeliveryOptions) {
+    const { context, session } = options;
+    this.#options = options;
+    this.#link = new Link(options);
+    if (session.isKept) this.#ledgers.set(LIVE, new Ledger());
+    this.#live = this.#createLive();
+    this.#own = new OwnSubscription({
+      broker: context.broker,
+      clock: context.clock,
+      sink: this.#live,
+      session,
+      onRewound: (present) => this.#live.rewound(present),
+    });
+    this.#retained = this.#createRetained();
+    this.#shared = this.#createShared();
+    this.#reports = new Reports({
+      gatherer: context.progress,
+      session,
+      sentThrough: () => this.#live.sentThrough,
+      onApplied: (told) => this.#applied(told),
+    });
   }
 
   /** Positions between the client and the head; 0 without a subscription. */
   get lag(): number {
-    return 0;
+    return this.#own.lag;
   }
 
   /** Served from memory or the store instead of live. */
   get isBehind(): boolean {
-    return false;
+    return this.#own.isBehind;
   }
 
-  /**
-   * Once, after CONNACK: goes on with what the session has in the replicated state, for one that is kept and for one that is not (which has none).
-   */
-  resume(_session: Session): void {}
+  /** Once, when CONNACK was written: goes on with what the replicated state has of the session. Until then nothing is sent. */
+  resume(session: Session): void {
+    this.#isResumed = true;
+    if (this.#options.session.isKept) this.#resumeKept(session);
+    this.#shared.resume(session);
+    this.pump();
+  }
 
   /**
    * Of a session that is not kept: from the present head on these are its filters (all of them, without shared ones), and the retained
-   * messages that match `wanted` are sent, before what comes live. They may be looked for later, when many clients ask: `onLooked` is called
-   * when that is over, at once if possible; a client should not be read before.
+   * messages that match `wanted` are sent, before what comes live.
    */
-  setFilters(
-    _filters: readonly SubscriptionOptions[],
-    _wanted: readonly SubscriptionOptions[],
-    onLooked: () => void,
-  ): void {
-    onLooked();
+  setFilters(filters: readonly SubscriptionOptions[], wanted: readonly SubscriptionOptions[]): void {
+    this.#own.set(filters);
+    if (wanted.length > 0) this.#retained.want(wanted, this.#options.context.broker.head);
+    this.pump();
   }
 
   /** A `subscribe` or `unsubscribe` of the session was applied. To be called from within `done` of that command. */
-  subscriptionsChanged(): void {}
-
-  /** PUBACK: false when no such exchange is open. `pump` is to be called when the chunk is read. */
-  puback(_packetId: number, _reason: number): boolean {
-    return false;
+  subscriptionsChanged(): void {
+    const session = this.#present();
+    if (session === undefined) return;
+    this.#shared.changed(session);
+    if (session.isKept) {
+      this.#own.changed(session);
+      for (const pass of session.passes) if (!this.#ledgers.has(pass.source)) this.#addPass(pass, false);
+    }
+    this.pump();
   }
 
-  /** PUBREC: false when no such exchange is open; answered with PUBREL 0x92 then (MQTT 5.0, 3.6.2.1). As `puback`. */
-  pubrec(_packetId: number, _reason: number): boolean {
-    return false;
+  /** PUBACK (MQTT-4.3.2-3), whatever its reason: false when it belongs to nothing. `pump` is to be called when the chunk is read. */
+  puback(packetId: number, _reason: number): boolean {
+    const { exchanges } = this.#link;
+    const slot = exchanges.find(packetId);
+    if (slot < 0 || exchanges.stageAt(slot) !== Stage.AwaitsPuback) return false;
+    this.#settle(slot);
+    return true;
   }
 
-  /** PUBCOMP: as `puback`. */
-  pubcomp(_packetId: number, _reason: number): boolean {
-    return false;
+  /**
+   * PUBREC (MQTT-4.3.3-4): PUBREL follows, of a kept session when it is committed; a reason of failure ends the exchange. False when it belongs
+   * to nothing, which is answered with PUBREL 0x92 (MQTT 5.0, 3.6.2.1).
+   */
+  pubrec(packetId: number, reason: number): boolean {
+    const { exchanges } = this.#link;
+    const slot = exchanges.find(packetId);
+    const stage = slot < 0 ? null : exchanges.stageAt(slot);
+    if (stage === Stage.AwaitsPubrec) {
+      if (reason >= FAILURE_MIN) this.#settle(slot);
+      else this.#received(slot, packetId);
+    } else if (stage === Stage.AwaitsPubcomp) {
+      this.#link.release(packetId);
+    } else if (stage !== Stage.Received) {
+      this.#link.releaseUnknown(packetId);
+      return false;
+    }
+    return true;
+  }
+
+  /** PUBCOMP, as `puback`. */
+  pubcomp(packetId: number, _reason: number): boolean {
+    const { exchanges } = this.#link;
+    const slot = exchanges.find(packetId);
+    if (slot < 0 || exchanges.stageAt(slot) !== Stage.AwaitsPubcomp) return false;
+    this.#settle(slot);
+    return true;
   }
 
   /** Messages of shares were given to this session (the effect `shared-assigned` with its epoch). */
-  assigned(_items: readonly SharedItem[]): void {}
+  assigned(items: readonly SharedItem[]): void {
+    this.#shared.add(items);
+    this.pump();
+  }
 
   /** A chunk with acknowledgements was read, or the socket has drained. */
-  pump(): void {}
+  pump(): void {
+    if (!this.#isResumed || this.#isClosed) return;
+    this.#link.flush();
+    this.#retained.pump();
+    this.#shared.pump();
+    this.#live.pump();
+  }
 
   /** The connection is over; nothing more is sent. What it says goes into `close-session`, which is to be submitted after this. */
   close(): { readonly sentThrough: number } {
-    return { sentThrough: 0 };
+    const { sentThrough } = this.#live;
+    if (this.#isClosed) return { sentThrough };
+    this.#isClosed = true;
+    this.#options.context.progress.leave(this.#reports);
+    this.#own.close();
+    this.#retained.close();
+    this.#shared.close();
+    this.#link.close();
+    return { sentThrough };
+  }
+
+  #resumeKept(session: Session): void {
+    const { live, passes } = session;
+    const { progress } = this.#options.context;
+    const ledger = this.#ledgers.get(LIVE);
+    if (ledger !== undefined) {
+      ledger.expect(live.received);
+      this.#reports.watch(LIVE, ledger, live.through, () => this.#own.cursor);
+    }
+    // First of all, and in the order of the PUBRECs (MQTT-4.6.0-4).
+    for (const position of live.received) this.#link.offerRelease(position, LIVE);
+    for (const { source, received } of passes) {
+      for (const position of received) this.#link.offerRelease(position, source);
+    }
+    for (const pass of passes) this.#addPass(pass, true);
+    this.#live.resume(session);
+    this.#own.resume(session);
+    progress.join(this.#reports);
+  }
+
+  #addPass(pass: RetainedPass, isResumed: boolean): void {
+    const { ledger, walked } = this.#retained.add(pass, isResumed);
+    this.#ledgers.set(pass.source, ledger);
+    this.#reports.watch(pass.source, ledger, pass.through, walked, pass.asOf);
+  }
+
+  #received(slot: number, packetId: number): void {
+    const { exchanges } = this.#link;
+    if (this.#options.session.isKept) {
+      exchanges.advance(slot, Stage.Received);
+      this.#reports.received(exchanges.sourceAt(slot), exchanges.positionAt(slot));
+    } else {
+      exchanges.advance(slot, Stage.AwaitsPubcomp);
+      this.#link.release(packetId);
+    }
+  }
+
+  /** An exchange is over for the client; the identifier of a kept session's is free when that is committed. */
+  #settle(slot: number): void {
+    const { exchanges } = this.#link;
+    const position = exchanges.positionAt(slot);
+    const source = exchanges.sourceAt(slot);
+    if (this.#options.session.isKept) {
+      exchanges.advance(slot, Stage.Settled);
+      this.#ledgers.get(source)?.settle(position);
+      this.#reports.done(source, position);
+    } else {
+      exchanges.remove(slot);
+      if (source > LIVE) this.#reports.done(source, position);
+    }
+  }
+
+  /** A report was applied; unless another connection has the session by now, what it said counts. */
+  #applied(told: readonly Told[]): void {
+    if (this.#present() === undefined) return;
+    for (const { source, received, done } of told) {
+      for (const position of done) this.#free(source, position);
+      for (const position of received) this.#release(source, position);
+      if (source !== LIVE && !this.#reports.isWatched(source)) this.#ledgers.delete(source);
+    }
+    this.pump();
+  }
+
+  #free(source: number, position: number): void {
+    const slot = this.#slotOf(source, position);
+    if (slot >= 0 && this.#link.exchanges.stageAt(slot) === Stage.Settled) this.#link.exchanges.remove(slot);
+  }
+
+  #release(source: number, position: number): void {
+    const slot = this.#slotOf(source, position);
+    if (slot < 0 || this.#link.exchanges.stageAt(slot) !== Stage.Received) return;
+    this.#link.exchanges.advance(slot, Stage.AwaitsPubcomp);
+    this.#link.release(packetIdOf(position));
+  }
+
+  #slotOf(source: number, position: number): number {
+    const { exchanges } = this.#link;
+    const slot = exchanges.find(packetIdOf(position));
+    const isIt = slot >= 0 && exchanges.positionAt(slot) === position && exchanges.sourceAt(slot) === source;
+    return isIt ? slot : -1;
+  }
+
+  /** The session as it is now, while it is this connection's. */
+  #present(): Session | undefined {
+    const { context, session } = this.#options;
+    const present = context.broker.session(session.number);
+    return present?.epoch === session.epoch ? present : undefined;
+  }
+
+  #createLive(): LiveFeed {
+    return new LiveFeed({
+      ...this.#options,
+      link: this.#link,
+      ledger: this.#ledgers.get(LIVE) ?? null,
+      precedence: {
+        liveCeiling: () => this.#retained.liveCeiling,
+        hasItems: () => this.#shared.hasItems,
+        isAwaited: (position) => this.#shared.isAwaited(position, position),
+      },
+      cursor: () => this.#own.cursor,
+      onWritable: () => this.#own.proceed(),
+      onTopicDeleted: () => this.#own.ended(),
+    });
+  }
+
+  #createRetained(): RetainedFeed {
+    return new RetainedFeed({
+      ...this.#options,
+      link: this.#link,
+      filters: () => this.#own.filters,
+      cursor: () => this.#own.cursor,
+      isAwaited: (position, asOf) => this.#shared.isAwaited(position, asOf),
+      onWalked: () => this.#reports.moved(),
+      pump: () => this.pump(),
+    });
+  }
+
+  #createShared(): SharedFeed {
+    return new SharedFeed({
+      ...this.#options,
+      link: this.#link,
+      cursor: () => this.#own.cursor,
+      isRetainedBefore: (asOf) => this.#retained.isBefore(asOf),
+      onDone: (source, position) => this.#reports.done(source, position),
+      pump: () => this.pump(),
+    });
   }
 }

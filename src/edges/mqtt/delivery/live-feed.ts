@@ -1,0 +1,270 @@
+/**
+ * What comes to a client from the live stream, or from the store while it is behind. The usual batch goes out as the very bytes that all its
+ * subscribers get; where an earlier connection may have sent something, message by message.
+ */
+import type { StoredMessage } from "../../../state-machine/effects.js";
+import type { Session } from "../../../state-machine/session-view.js";
+import type { FilterSet, Grant } from "../../../topics/filter-set.js";
+import type { DeliveryBatch, SubscriberSink } from "../../../topics/subscriber.js";
+import type { DeliveryContext } from "./context.js";
+import { LIVE, Stage } from "./exchanges.js";
+import type { Ledger } from "./ledger.js";
+import type { Link } from "./link.js";
+import { packetIdOf } from "./packet-id.js";
+import { type EncodedPublishes, packetsIn } from "./publish-encoder.js";
+import { qosOf } from "./publish-packet.js";
+import { Resumption } from "./resumption.js";
+
+/** What of the client's other deliveries goes before live messages. */
+export interface Precedence {
+  /** Live messages above this have to wait. */
+  liveCeiling(): number;
+  /** Items of shares that wait to be sent. */
+  hasItems(): boolean;
+  /** One of them is to have the packet identifier of this position before. */
+  isAwaited(position: number): boolean;
+}
+
+export interface LiveFeedOptions {
+  readonly context: DeliveryContext;
+  readonly link: Link;
+  readonly clientId: string;
+  /** Of a kept session. */
+  readonly ledger: Ledger | null;
+  readonly precedence: Precedence;
+  /** How far the subscription is. */
+  readonly cursor: () => number;
+  /** It takes what it did not take before. */
+  readonly onWritable: () => void;
+  readonly onTopicDeleted: () => void;
+  readonly onFailed: (error: unknown) => void;
+}
+
+export class LiveFeed implements SubscriberSink {
+  readonly #options: LiveFeedOptions;
+  readonly #link: Link;
+  readonly #ledger: Ledger | null;
+  /** What is known of messages that may have been sent before. */
+  #resumption: Resumption | null = null;
+  /** Position of the last message that was taken. */
+  #lastTaken = 0;
+  #sentThrough = 0;
+  /** Something was not taken, and whether it was for want of a place in the window. */
+  #isBlocked = false;
+  #awaitsWindow = false;
+
+  constructor(options: LiveFeedOptions) {
+    this.#options = options;
+    this.#link = options.link;
+    this.#ledger = options.ledger;
+  }
+
+  /** Highest position sent at QoS 1 or 2; 0 for none. */
+  get sentThrough(): number {
+    return this.#sentThrough;
+  }
+
+  /** Begins with what the session went through before. */
+  resume({ live, sentThrough, openedAt, closedAt }: Session): void {
+    const known = new Resumption({
+      state: live,
+      sentThrough,
+      quietThrough: openedAt,
+      offlineAbove: closedAt,
+    });
+    this.#resumption = known.through > live.through ? known : null;
+  }
+
+  /** Some of what was taken comes once more. */
+  rewound({ live }: Session): void {
+    const nothing = { sentThrough: 0, quietThrough: 0, offlineAbove: this.#lastTaken };
+    this.#resumption ??= new Resumption({ state: live, ...nothing });
+    this.#resumption = this.#resumption.rewound(this.#lastTaken, live);
+  }
+
+  deliver(batch: DeliveryBatch): number {
+    if (!this.isWritable()) return batch.after;
+    const encoded = this.#encoded(batch);
+    const ceiling = this.#options.precedence.liveCeiling();
+    const taken = this.#isPlain(batch, encoded, ceiling)
+      ? this.#deliverShared(encoded)
+      : this.#deliverEach(batch, encoded, ceiling);
+    const last = batch.messages[taken - 1];
+    if (last !== undefined) this.#lastTaken = last.position;
+    if (taken === batch.messages.length && batch.through <= ceiling) return batch.through;
+    this.#isBlocked = true;
+    const next = batch.messages[taken];
+    if (next === undefined || next.position > ceiling) return Math.min(ceiling, batch.through);
+    this.#awaitsWindow = true;
+    return last?.position ?? batch.after;
+  }
+
+  /** The window is not looked at: what has no QoS may go on while it is full (MQTT 5.0, 4.9). */
+  isWritable(): boolean {
+    const { precedence, cursor } = this.#options;
+    const ceiling = precedence.liveCeiling();
+    const isWritable = this.#link.isWritable && (ceiling === Number.POSITIVE_INFINITY || cursor() < ceiling);
+    if (!isWritable) this.#isBlocked = true;
+    return isWritable;
+  }
+
+  /** Asks for what was not taken, if it would be taken now. */
+  pump(): void {
+    if (!this.#isBlocked || (this.#awaitsWindow && this.#room <= 0) || !this.isWritable()) return;
+    this.#isBlocked = false;
+    this.#awaitsWindow = false;
+    this.#options.onWritable();
+  }
+
+  gap(after: number, resumedAt: number): void {
+    const { context, clientId } = this.#options;
+    // Positions count all topics: this many at most were for the client.
+    context.metrics.dropped("trimmed", resumedAt - after);
+    context.logger.warn(
+      { clientId, after, resumedAt },
+      "a subscriber missed messages that retention dropped",
+    );
+  }
+
+  topicDeleted(): void {
+    this.#options.onTopicDeleted();
+  }
+
+  failed(error: unknown): void {
+    this.#options.onFailed(error);
+  }
+
+  get #room(): number {
+    return this.#ledger === null ? this.#link.room : Math.min(this.#link.room, this.#ledger.room);
+  }
+
+  #encoded(batch: DeliveryBatch): EncodedPublishes {
+    const { encoder } = this.#link;
+    const encoded = batch.encodedBy(encoder);
+    const { staleAtMs } = encoded;
+    if (staleAtMs === Number.POSITIVE_INFINITY || this.#options.context.broker.nowMs() < staleAtMs) {
+      return encoded;
+    }
+    return encoder.encode(batch.messages, batch.filters);
+  }
+
+  /** Whether it can go out as it is, or a head of it. */
+  #isPlain(batch: DeliveryBatch, encoded: EncodedPublishes, ceiling: number): boolean {
+    const link = this.#link;
+    if (batch.through > ceiling || this.#options.precedence.hasItems()) return false;
+    if (!link.takesSharedBytes || encoded.packetBytesMax > link.packetBytesMax) return false;
+    if (this.#resumption === null) return true;
+    if (!this.#resumption.isOver(batch.after, encoded.packets > encoded.ids.length)) return false;
+    if (batch.after >= this.#resumption.through) this.#resumption = null;
+    return true;
+  }
+
+  /** As much as the window takes. Returns the number of messages that are dealt with. */
+  #deliverShared(encoded: EncodedPublishes): number {
+    const { bytes, ends, ids, indexes, packets, positions } = encoded;
+    const opened = ids.length === 0 ? 0 : this.#open(encoded);
+    if (opened > 0) this.#sentThrough = positions[opened - 1] ?? 0;
+    if (opened === ids.length) {
+      this.#link.send(bytes, packets);
+      return ends.length;
+    }
+    const messages = indexes[opened] ?? 0;
+    const end = messages === 0 ? 0 : (ends[messages - 1] ?? 0);
+    this.#link.send(bytes.subarray(0, end), packetsIn(ends.subarray(0, messages)));
+    return messages;
+  }
+
+  /** Begins exchanges, one after the other; returns how many could be begun. */
+  #open({ ids, positions, qos }: EncodedPublishes): number {
+    const { exchanges } = this.#link;
+    const ledger = this.#ledger;
+    const count = Math.min(ids.length, this.#room);
+    for (let i = 0; i < count; i += 1) {
+      const position = positions[i] ?? 0;
+      const stage = qos[i] === 1 ? Stage.AwaitsPuback : Stage.AwaitsPubrec;
+      if (!exchanges.open(ids[i] ?? 0, position, stage, LIVE)) return i;
+      ledger?.sent(position);
+    }
+    return Math.max(0, count);
+  }
+
+  /** One by one, with a look at what was sent before, at the size and at aliases. Returns the number of messages that are dealt with. */
+  #deliverEach(batch: DeliveryBatch, encoded: EncodedPublishes, ceiling: number): number {
+    const { messages, filters } = batch;
+    let taken = 0;
+    for (const message of messages) {
+      const start = taken === 0 ? 0 : (encoded.ends[taken - 1] ?? 0);
+      const packet = encoded.bytes.subarray(start, encoded.ends[taken]);
+      if (message.position > ceiling || !this.#take(message, packet, filters)) break;
+      taken += 1;
+    }
+    this.#link.flush();
+    return taken;
+  }
+
+  /** False when there is no room for it. */
+  #take(message: StoredMessage, packet: Buffer, filters: FilterSet): boolean {
+    const { position } = message;
+    const grant = filters.grantOfMatch(message.topic.name, message.publisher);
+    if (grant === null || this.#isUnderWay(position)) return true;
+    const qos = qosOf(message, grant);
+    if (qos === 0) {
+      if (packet.length === 0 || this.#isQuiet(position)) return true;
+    } else {
+      if (this.#resumption?.isDealtWith(position) === true) return true;
+      if (this.#room <= 0 || this.#options.precedence.isAwaited(position)) return false;
+    }
+    return this.#offer(message, packet, grant);
+  }
+
+  /** False when there is no room for it. */
+  #offer(message: StoredMessage, packet: Buffer, grant: Grant): boolean {
+    const { position } = message;
+    const qos = qosOf(message, grant);
+    const again = qos > 0 && this.#resumption?.mayBeSent(position) === true;
+    const mayBeHeld = again && qos === 2;
+    // Left out: it has expired.
+    if (packet.length === 0) return !mayBeHeld || this.#finish(position);
+    const retain = message.retain && grant.retainAsPublished;
+    const offered = this.#link.offer(message, grant, { source: LIVE, retain, again, shared: packet });
+    if (offered === "no_room") return false;
+    if (offered === "too_large") {
+      if (mayBeHeld && !this.#finish(position)) return false;
+      this.#options.context.metrics.dropped("packet_too_large", 1);
+      return true;
+    }
+    if (again) this.#resumption?.sentAgain();
+    if (qos > 0) this.#began(position);
+    return true;
+  }
+
+  /**
+   * The client may have received a message that is not sent again. PUBREL ends the exchange in either case: its identifier must not stand for this
+   * message when it comes to stand for another.
+   */
+  #finish(position: number): boolean {
+    if (!this.#link.offerRelease(position, LIVE)) return false;
+    this.#resumption?.sentAgain();
+    this.#began(position);
+    return true;
+  }
+
+  #began(position: number): void {
+    this.#ledger?.sent(position);
+    this.#sentThrough = Math.max(this.#sentThrough, position);
+  }
+
+  /** QoS 0 goes out once, and not to a client that was away. */
+  #isQuiet(position: number): boolean {
+    const quiet = this.#resumption?.quiet(position) ?? "no";
+    if (quiet === "offline") this.#options.context.metrics.dropped("offline", 1);
+    return quiet !== "no";
+  }
+
+  /** Was sent at this connection, which has begun again further back. */
+  #isUnderWay(position: number): boolean {
+    const { exchanges } = this.#link;
+    const slot = exchanges.find(packetIdOf(position));
+    return slot >= 0 && exchanges.positionAt(slot) === position && exchanges.sourceAt(slot) === LIVE;
+  }
+}

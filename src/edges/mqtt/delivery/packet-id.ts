@@ -1,0 +1,22 @@
+/**
+ * Packet identifiers of deliveries: derived from the message's position, so that they are the same for every subscriber (and stand in the
+ * shared bytes) and on every node (and no node has to tell another).
+ */
+
+/** Identifiers are 1 to 65,535 (MQTT 5.0, 2.2.1). */
+export const PACKET_IDS = 65_535;
+
+/** The identifier of every QoS 1 and 2 delivery of the message at this position. */
+export function packetIdOf(position: number): number {
+  return ((position - 1) % PACKET_IDS) + 1;
+}
+
+/**
+ * Whether another position above `after` and up to `through` has the identifier of `position`: two deliveries that must not be under way
+ * at a time.
+ */
+export function isSharedWithin(position: number, after: number, through: number): boolean {
+  if (through <= after) return false;
+  const highest = through - ((((through - position) % PACKET_IDS) + PACKET_IDS) % PACKET_IDS);
+  return (highest === position ? highest - PACKET_IDS : highest) > after;
+}

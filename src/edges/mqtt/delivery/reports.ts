@@ -1,0 +1,150 @@
+/**
+ * What one client's connection has to tell the replicated state: per source, which exchanges came how far. Asked for it by the gatherer,
+ * one report at a time; what a report said counts for the client (PUBREL, free identifiers) when it was applied.
+ */
+import type { SessionProgress } from "../../../commands/command.js";
+import { LIVE } from "./exchanges.js";
+import type { Ledger } from "./ledger.js";
+import type { ProgressGatherer, ProgressReporter } from "./progress-gatherer.js";
+
+/** What was told of one source. */
+export interface Told {
+  readonly source: number;
+  /** PUBREC came. */
+  readonly received: readonly number[];
+  /** Dealt with. */
+  readonly done: readonly number[];
+}
+
+export interface ReportsOptions {
+  readonly gatherer: ProgressGatherer;
+  readonly session: { readonly number: number; readonly epoch: number };
+  /** Highest live position sent at this connection; 0 for none. */
+  readonly sentThrough: () => number;
+  /** A report was applied. */
+  readonly onApplied: (told: readonly Told[]) => void;
+}
+
+/** A source with what is news of it. */
+interface Watched {
+  readonly source: number;
+  /** Sources with a cursor: live and passes. */
+  readonly ledger: Ledger | null;
+  /** Up to here everything that is to be sent was sent. */
+  readonly walked: () => number;
+  received: number[];
+  done: number[];
+  /** Cursor that was told last. */
+  through: number;
+  /** Where the source ends: the `asOf` of a pass. */
+  readonly end: number;
+}
+
+/** A report that is on its way. */
+interface UnderWay extends Told {
+  readonly watched: Watched;
+  readonly throughBefore: number;
+}
+
+/** With so many news a report is not put off. */
+const NEWS_URGENT = 1_024;
+
+export class Reports implements ProgressReporter {
+  readonly #options: ReportsOptions;
+  readonly #watched = new Map<number, Watched>();
+  #underWay: readonly UnderWay[] = [];
+
+  constructor(options: ReportsOptions) {
+    this.#options = options;
+  }
+
+  /** A source with a cursor. `through` is what the state says of it. */
+  watch(
+    source: number,
+    ledger: Ledger,
+    through: number,
+    walked: () => number,
+    end = Number.POSITIVE_INFINITY,
+  ): void {
+    this.#watched.set(source, { source, ledger, walked, received: [], done: [], through, end });
+  }
+
+  /** Whether a source with a cursor is not over. */
+  isWatched(source: number): boolean {
+    return this.#watched.has(source);
+  }
+
+  /** PUBREC came for an exchange: the client waits until that is committed. */
+  received(source: number, position: number): void {
+    this.#of(source).received.push(position);
+    this.#options.gatherer.soon(this);
+  }
+
+  /** An exchange is over, or a message will never be sent. */
+  done(source: number, position: number): void {
+    const { done } = this.#of(source);
+    done.push(position);
+    if (done.length === NEWS_URGENT) this.#options.gatherer.soon(this);
+    else if (done.length === 1) this.#options.gatherer.later(this);
+  }
+
+  /** The cursor of a source has moved in a way that somebody waits for. */
+  moved(): void {
+    this.#options.gatherer.later(this);
+  }
+
+  takeProgress(): readonly SessionProgress[] {
+    const { session, sentThrough } = this.#options;
+    const entries: SessionProgress[] = [];
+    const underWay: UnderWay[] = [];
+    for (const watched of this.#watched.values()) {
+      const { source, ledger, received, done, through: throughBefore } = watched;
+      const through = ledger === null ? 0 : ledger.through(watched.walked());
+      if (received.length === 0 && done.length === 0 && through <= throughBefore) continue;
+      entries.push({
+        session: session.number,
+        epoch: session.epoch,
+        source,
+        through: ledger === null ? 0 : Math.max(through, throughBefore),
+        sentThrough: source === LIVE && ledger !== null ? sentThrough() : 0,
+        received,
+        done: ledger === null ? done : done.filter((position) => position > through),
+      });
+      underWay.push({ source, received, done, watched, throughBefore });
+      watched.received = [];
+      watched.done = [];
+      watched.through = Math.max(through, throughBefore);
+    }
+    this.#underWay = underWay;
+    return entries;
+  }
+
+  progressApplied(): void {
+    const told = this.#underWay;
+    this.#underWay = [];
+    for (const { source, watched } of told) {
+      const { ledger, received, done, through, end } = watched;
+      const isOver = ledger === null || through >= end;
+      if (isOver && received.length + done.length === 0) this.#watched.delete(source);
+    }
+    this.#options.onApplied(told);
+  }
+
+  progressRefused(): void {
+    for (const { watched, received, done, throughBefore } of this.#underWay) {
+      watched.received = [...received, ...watched.received];
+      watched.done = [...done, ...watched.done];
+      watched.through = throughBefore;
+    }
+    this.#underWay = [];
+  }
+
+  #of(source: number): Watched {
+    let watched = this.#watched.get(source);
+    if (watched === undefined) {
+      watched = { source, ledger: null, walked: () => 0, received: [], done: [], through: 0, end: 0 };
+      this.#watched.set(source, watched);
+    }
+    return watched;
+  }
+}

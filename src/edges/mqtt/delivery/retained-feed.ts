@@ -1,0 +1,265 @@
+/**
+ * Retained messages that subscriptions of a client asked for (MQTT-3.3.1-9), one pass over them for each SUBSCRIBE: oldest first, before what comes
+ * live after it. A pass holds topic names and looks each message up when its turn comes: a slow client holds no payloads, and a deleted
+ * message does not come back.
+ */
+import type { Cancel } from "../../../runtime/clock.js";
+import type { StoredMessage } from "../../../state-machine/effects.js";
+import type { RetainedPass } from "../../../state-machine/session-view.js";
+import { type Filter, FilterSet, type Grant } from "../../../topics/filter-set.js";
+import { isWildcard } from "../../../topics/topic-name.js";
+import type { DeliveryContext } from "./context.js";
+import { RETAINED } from "./exchanges.js";
+import { Ledger } from "./ledger.js";
+import type { Link } from "./link.js";
+import { isSharedWithin } from "./packet-id.js";
+import { qosOf } from "./publish-packet.js";
+import { Resumption } from "./resumption.js";
+
+export interface RetainedFeedOptions {
+  readonly context: DeliveryContext;
+  readonly link: Link;
+  readonly session: { readonly number: number; readonly isKept: boolean };
+  /** The client's filters now, and how far its live stream is. */
+  readonly filters: () => FilterSet;
+  readonly cursor: () => number;
+  /** Whether an item of a share that was given before `asOf` is to have the packet identifier of this position first. */
+  readonly isAwaited: (position: number, asOf: number) => boolean;
+  /** Of a kept session: everything of a pass was sent. */
+  readonly onWalked: () => void;
+  /** To be called again later, by itself. */
+  readonly pump: () => void;
+}
+
+/** A pass, and how far it is. */
+interface Pass {
+  /** `RETAINED` at a session that is not kept. */
+  readonly source: number;
+  readonly asOf: number;
+  readonly filters: FilterSet;
+  /** In position order; `null` until they were looked for. */
+  topics: readonly string[] | null;
+  next: number;
+  walked: number;
+  readonly ledger: Ledger | null;
+  /** Where an earlier connection of the session may have been. */
+  readonly resumption: Resumption | null;
+}
+
+/** Messages looked up at a time, before others get their turn. */
+const LOOKED_UP_PER_TURN = 1_024;
+
+/** Passes of one client; past it the newest are made one, at the connection of a session that is not kept. */
+const PASSES_MAX = 64;
+
+/** How often is looked whether the live stream has come to where a pass can go on. */
+const LOOK_AGAIN_MS = 20;
+
+export class RetainedFeed {
+  readonly #options: RetainedFeedOptions;
+  /** Those that are not all sent, oldest first. */
+  #passes: Pass[] = [];
+  /** The oldest waits for the live stream to go on. */
+  #awaitsLive = false;
+  #cancelLook: Cancel | null = null;
+  /** It is being looked for, or its turn comes. */
+  #isScheduled = false;
+
+  constructor(options: RetainedFeedOptions) {
+    this.#options = options;
+  }
+
+  /** Live messages above this wait. */
+  get liveCeiling(): number {
+    const first = this.#passes[0];
+    if (first === undefined) return Number.POSITIVE_INFINITY;
+    return this.#awaitsLive ? first.asOf : 0;
+  }
+
+  /** Whether a pass as of a position up to this is not all sent. */
+  isBefore(asOf: number): boolean {
+    const first = this.#passes[0];
+    return first !== undefined && first.asOf <= asOf;
+  }
+
+  /** At a session that is not kept: retained messages that match are to be sent. */
+  want(filters: readonly Filter[], asOf: number): void {
+    const { number } = this.#options.session;
+    let wanted = filters;
+    if (this.#passes.length >= PASSES_MAX) {
+      wanted = [...(this.#passes.pop()?.filters.filters ?? []), ...filters];
+    }
+    this.#passes.push({
+      source: RETAINED,
+      asOf,
+      filters: new FilterSet(wanted, number),
+      topics: null,
+      next: 0,
+      walked: 0,
+      ledger: null,
+      resumption: null,
+    });
+  }
+
+  /** A pass of the replicated state. Gives what tells how far it is. */
+  add(pass: RetainedPass, isResumed: boolean): { readonly ledger: Ledger; readonly walked: () => number } {
+    const ledger = new Ledger();
+    ledger.expect(pass.received);
+    const added: Pass = {
+      source: pass.source,
+      asOf: pass.asOf,
+      filters: new FilterSet(pass.subscriptions, this.#options.session.number),
+      topics: null,
+      next: 0,
+      walked: pass.through,
+      ledger,
+      resumption: isResumed ? resumptionOf(pass) : null,
+    };
+    this.#passes.push(added);
+    return { ledger, walked: () => added.walked };
+  }
+
+  /** As many as there is room for. */
+  pump(): void {
+    if (this.#isScheduled) return;
+    let left = LOOKED_UP_PER_TURN;
+    for (
+      let pass = this.#passes[0];
+      pass !== undefined && this.#options.link.isWritable;
+      pass = this.#passes[0]
+    ) {
+      if (pass.topics === null) {
+        this.#look(pass);
+        if (pass.topics === null) break;
+      }
+      left = this.#walk(pass, left);
+      if (left === 0) this.#goOnLater();
+      if (pass.topics.length > pass.next) break;
+      pass.walked = pass.asOf;
+      this.#passes.shift();
+      this.#awaitsLive = false;
+      if (pass.ledger !== null) this.#options.onWalked();
+    }
+    this.#options.link.flush();
+  }
+
+  close(): void {
+    this.#passes = [];
+    this.#cancelLook?.();
+    this.#cancelLook = null;
+  }
+
+  /** Looks for the topics of a pass: at once, or soon when many clients do. */
+  #look(pass: Pass): void {
+    const { context, link, pump } = this.#options;
+    this.#isScheduled = true;
+    let isAtOnce = true;
+    context.turnBudget.run(() => {
+      this.#isScheduled = false;
+      if (!link.isOpen) return;
+      pass.topics = this.#topicsOf(pass);
+      if (!isAtOnce) pump();
+    });
+    isAtOnce = false;
+  }
+
+  /** Exact filters are looked up, and only wildcards are worth looking through all there is. */
+  #topicsOf({ filters, asOf, walked }: Pass): readonly string[] {
+    const names = filters.filters.map(({ filter }) => filter);
+    const messages = names.some(isWildcard)
+      ? this.#options.context.broker.retained(filters)
+      : names.flatMap((name) => this.#lookUp(name) ?? []);
+    return messages
+      .filter(({ position }) => position > walked && position <= asOf)
+      .sort((a, b) => a.position - b.position)
+      .map(({ topic }) => topic.name);
+  }
+
+  #lookUp(topic: string): StoredMessage | undefined {
+    return this.#options.context.broker.retained(new FilterSet([{ filter: topic, qos: 0 }]))[0];
+  }
+
+  /** Goes on with a pass while there is room, for so many messages at most; returns how many of them are left. */
+  #walk(pass: Pass, messagesMax: number): number {
+    const topics = pass.topics ?? [];
+    let left = messagesMax;
+    while (left > 0 && this.#options.link.isWritable) {
+      const topic = topics[pass.next];
+      if (topic === undefined) break;
+      left -= 1;
+      const message = this.#options.filters().matches(topic) ? this.#lookUp(topic) : undefined;
+      // What was retained later comes live.
+      if (message !== undefined && message.position <= pass.asOf) {
+        if (!this.#take(pass, message)) break;
+        pass.walked = message.position;
+      }
+      this.#awaitsLive = false;
+      pass.next += 1;
+    }
+    return left;
+  }
+
+  /** False when there is no room for it. */
+  #take(pass: Pass, message: StoredMessage): boolean {
+    const grant = pass.filters.grantOfMatch(message.topic.name, message.publisher);
+    if (grant === null) return true;
+    const { position } = message;
+    const { resumption, ledger } = pass;
+    if (qosOf(message, grant) === 0) {
+      if (resumption !== null && resumption.quiet(position) !== "no") return true;
+    } else {
+      if (resumption?.isDealtWith(position) === true) return true;
+      if (ledger !== null && !this.#isItsTurn(pass, position, ledger)) return false;
+    }
+    return this.#offer(pass, message, grant);
+  }
+
+  #offer({ source, resumption, ledger }: Pass, message: StoredMessage, grant: Grant): boolean {
+    const { position } = message;
+    const qos = qosOf(message, grant);
+    const again = qos > 0 && resumption?.mayBeSent(position) === true;
+    const { link, context } = this.#options;
+    const offered = link.offer(message, grant, { source, retain: true, again });
+    if (offered === "no_room") return false;
+    const isHeld = again && qos === 2 && offered === "too_large";
+    if (isHeld && !link.offerRelease(position, source)) return false;
+    if (offered === "too_large") context.metrics.dropped("packet_too_large", 1);
+    if (again) resumption?.sentAgain();
+    if (qos > 0 && (offered === "sent" || isHeld)) ledger?.sent(position);
+    return true;
+  }
+
+  /**
+   * Two deliveries that would have one packet identifier go in the order in which the session came to have them, on every node: live messages up
+   * to `asOf` and items of shares that were given before go first, and what came after waits.
+   */
+  #isItsTurn({ asOf }: Pass, position: number, ledger: Ledger): boolean {
+    const { cursor, isAwaited, context, pump } = this.#options;
+    if (ledger.room <= 0 || isAwaited(position, asOf)) return false;
+    if (!isSharedWithin(position, cursor(), asOf)) return true;
+    this.#awaitsLive = true;
+    this.#cancelLook ??= context.clock.after(LOOK_AGAIN_MS, () => {
+      this.#cancelLook = null;
+      pump();
+    });
+    return false;
+  }
+
+  #goOnLater(): void {
+    const { context, pump } = this.#options;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    context.clock.soon(() =>
+      context.turnBudget.run(() => {
+        this.#isScheduled = false;
+        pump();
+      }),
+    );
+  }
+}
+
+/** On resume, QoS 0 counts as sent, and what is not dealt with may have been. */
+function resumptionOf(pass: RetainedPass): Resumption {
+  const { asOf } = pass;
+  return new Resumption({ state: pass, sentThrough: asOf, quietThrough: asOf, offlineAbove: asOf });
+}

@@ -1,0 +1,225 @@
+/**
+ * Messages of shares that were given to this client (MQTT 5.0, 4.8.2), in the order in which they were given. The state machine has decided who gets
+ * what; here they are fetched, sent, and told to be done.
+ */
+import { limits } from "../../../limits.js";
+import type { Cancel } from "../../../runtime/clock.js";
+import type { SharedItem, StoredMessage } from "../../../state-machine/effects.js";
+import type { Session } from "../../../state-machine/session-view.js";
+import type { Grant } from "../../../topics/filter-set.js";
+import type { DeliveryContext } from "./context.js";
+import type { Link } from "./link.js";
+import { isSharedWithin, packetIdOf } from "./packet-id.js";
+import { isExpired } from "./publish-encoder.js";
+import { qosOf } from "./publish-packet.js";
+
+export interface SharedFeedOptions {
+  readonly context: DeliveryContext;
+  readonly link: Link;
+  readonly session: { readonly number: number; readonly isKept: boolean };
+  /** How far the client's own live stream is. */
+  readonly cursor: () => number;
+  /** Whether retained messages as of a position up to this are still to be sent. */
+  readonly isRetainedBefore: (asOf: number) => boolean;
+  /** It will not be sent (any more). */
+  readonly onDone: (source: number, position: number) => void;
+  /** To be called again later, by itself. */
+  readonly pump: () => void;
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** How often is looked whether the live stream has come to where an item can go. */
+const LOOK_AGAIN_MS = 20;
+
+export class SharedFeed {
+  readonly #options: SharedFeedOptions;
+  /** Not sent yet, in order, and how many of them have each packet identifier. */
+  #waiting: SharedItem[] = [];
+  readonly #ids = new Map<number, number>();
+  /** What the shares that the client is a member of grant, by source. */
+  #grants = new Map<number, Grant>();
+  /** The message of the first, when it had to be read. */
+  #fetched: { readonly message: StoredMessage | null } | null = null;
+  #isFetching = false;
+  #cancelLook: Cancel | null = null;
+
+  constructor(options: SharedFeedOptions) {
+    this.#options = options;
+  }
+
+  /** Whether something waits that live messages have to look at. */
+  get hasItems(): boolean {
+    return this.#waiting.length > 0 && this.#options.session.isKept;
+  }
+
+  /**
+   * Whether an item that was given before another delivery came to be (a live message: at its own position) waits, and is to have its packet
+   * identifier first.
+   */
+  isAwaited(position: number, asOf: number): boolean {
+    if (!this.hasItems) return false;
+    const id = packetIdOf(position);
+    if (!this.#ids.has(id)) return false;
+    return this.#waiting.some(
+      (item) => item.position !== position && packetIdOf(item.position) === id && placeOf(item) < asOf,
+    );
+  }
+
+  /** What the session was given before; of items that came by `add` meanwhile, those of QoS 0 are not in its state. */
+  resume(session: Session): void {
+    this.changed(session);
+    const { link, session: own } = this.#options;
+    const isKnown = new Set(session.shared.map(keyOf));
+    const late = this.#waiting.filter((item) => !isKnown.has(keyOf(item)));
+    this.#waiting = [];
+    this.#ids.clear();
+    for (const item of session.shared) {
+      if (!item.received || !own.isKept) this.#enqueue(item);
+      else link.offerRelease(item.position, item.source);
+    }
+    for (const item of late) this.#enqueue(item);
+  }
+
+  /** Its memberships may be others now. */
+  changed({ subscriptions }: Session): void {
+    this.#grants.clear();
+    for (const { share, source, qos, retainAsPublished, subscriptionId } of subscriptions) {
+      if (share === "") continue;
+      const subscriptionIds = subscriptionId === 0 ? [] : [subscriptionId];
+      this.#grants.set(source, { qos, retainAsPublished, subscriptionIds });
+    }
+  }
+
+  add(items: readonly SharedItem[]): void {
+    for (const item of items) {
+      const isMany = this.#waiting.length >= limits.sharedWaitingMax;
+      if (isMany && this.#isQos0(item)) this.#options.context.metrics.dropped("slow_member", 1);
+      else this.#enqueue(item);
+    }
+  }
+
+  /** As many as there is room for. */
+  pump(): void {
+    const { link } = this.#options;
+    while (this.#waiting.length > 0 && link.isWritable) {
+      const [item] = this.#waiting;
+      const grant = item === undefined ? undefined : this.#grantOf(item.source);
+      // No member any more: it was given to another.
+      const isTaken = item === undefined || grant === undefined || this.#take(item, grant);
+      if (!isTaken) break;
+      this.#dequeue();
+    }
+    link.flush();
+  }
+
+  close(): void {
+    this.#waiting = [];
+    this.#cancelLook?.();
+    this.#cancelLook = null;
+  }
+
+  #enqueue(item: SharedItem): void {
+    const id = packetIdOf(item.position);
+    this.#waiting.push(item);
+    this.#ids.set(id, 1 + (this.#ids.get(id) ?? 0));
+  }
+
+  #dequeue(): void {
+    const item = this.#waiting.shift();
+    this.#fetched = null;
+    if (item === undefined) return;
+    const id = packetIdOf(item.position);
+    const left = (this.#ids.get(id) ?? 0) - 1;
+    if (left > 0) this.#ids.set(id, left);
+    else this.#ids.delete(id);
+  }
+
+  #grantOf(source: number): Grant | undefined {
+    const known = this.#grants.get(source);
+    if (known !== undefined) return known;
+    const { context, session } = this.#options;
+    const present = context.broker.session(session.number);
+    if (present !== undefined) this.changed(present);
+    return this.#grants.get(source);
+  }
+
+  /** False when it has to wait. */
+  #take(item: SharedItem, grant: Grant): boolean {
+    const message = this.#message(item);
+    if (message === undefined) return false;
+    const { context, link } = this.#options;
+    if (message === null || isExpired(message, context.broker.nowMs())) return this.#giveUp(item, grant);
+    if (qosOf(message, grant) > 0 && !this.#isItsTurn(item)) return false;
+    const retain = message.retain && grant.retainAsPublished;
+    const { source, again } = item;
+    const offered = link.offer(message, grant, { source, retain, again });
+    if (offered === "no_room") return false;
+    if (offered === "sent") return true;
+    if (!this.#giveUp(item, { ...grant, qos: qosOf(message, grant) })) return false;
+    context.metrics.dropped("packet_too_large", 1);
+    return true;
+  }
+
+  /** It cannot be sent. A client that may have it from an earlier connection is told PUBREL, for its identifier to be free. */
+  #giveUp({ source, position, again }: SharedItem, { qos }: Grant): boolean {
+    const { link, session, onDone } = this.#options;
+    if (again && qos === 2 && session.isKept) return link.offerRelease(position, source);
+    if (qos > 0) onDone(source, position);
+    return true;
+  }
+
+  /**
+   * Two deliveries that would have one packet identifier go in the order in which the session came to have them, on every node: what of the
+   * live stream and of retained messages was there before the item was given goes first.
+   */
+  #isItsTurn(item: SharedItem): boolean {
+    const { cursor, session, isRetainedBefore, context, pump } = this.#options;
+    if (!session.isKept) return true;
+    if (isRetainedBefore(Math.floor(placeOf(item)))) return false;
+    if (!isSharedWithin(item.position, cursor(), item.asOf)) return true;
+    this.#cancelLook ??= context.clock.after(LOOK_AGAIN_MS, () => {
+      this.#cancelLook = null;
+      pump();
+    });
+    return false;
+  }
+
+  /** The message of the first item; `null` when it is gone, `undefined` while it is being read. */
+  #message({ topicId, position }: SharedItem): StoredMessage | null | undefined {
+    if (this.#fetched !== null) return this.#fetched.message;
+    if (this.#isFetching) return undefined;
+    const found = this.#options.context.broker.messageAt(topicId, position);
+    if (!(found instanceof Promise)) return found;
+    this.#isFetching = true;
+    void found.then(
+      (message) => this.#arrived(position, message),
+      (error: unknown) => this.#options.onFailed(error),
+    );
+    return undefined;
+  }
+
+  #arrived(position: number, message: StoredMessage | null): void {
+    this.#isFetching = false;
+    if (this.#waiting[0]?.position === position) this.#fetched = { message };
+    this.#options.pump();
+  }
+
+  #isQos0({ topicId, position, source }: SharedItem): boolean {
+    const message = this.#options.context.broker.messageAt(topicId, position);
+    const grant = this.#grantOf(source);
+    if (message === null || message instanceof Promise || grant === undefined) return false;
+    return qosOf(message, grant) === 0;
+  }
+}
+
+function keyOf({ source, position }: SharedItem): string {
+  return `${source}/${position}`;
+}
+
+/**
+ * Where an item stands among the session's other deliveries: right after what was there when it was given. One that was given when its message was
+ * published was there before a SUBSCRIBE at the same head.
+ */
+function placeOf({ position, asOf }: SharedItem): number {
+  return position === asOf ? asOf - 0.5 : asOf;
+}
