@@ -50,8 +50,11 @@ export class Delivery {
   #isClosed = false;
 
   constructor(options: DeliveryOptions) {
-    const { context, session } = options;
-    this.#options = options;
+    const { context } = options;
+    const { number, epoch, isKept } = options.session;
+    // A copy: a view of the state would always have the present epoch.
+    const session = { number, epoch, isKept };
+    this.#options = { ...options, session };
     this.#link = new Link(options);
     if (session.isKept) this.#ledgers.set(LIVE, new Ledger());
     this.#live = this.#createLive();

@@ -3,6 +3,7 @@
  * one report at a time; what a report said counts for the client (PUBREL, free identifiers) when it was applied.
  */
 import type { SessionProgress } from "../../../commands/command.js";
+import { limits } from "../../../limits.js";
 import { LIVE } from "./exchanges.js";
 import type { Ledger } from "./ledger.js";
 import type { ProgressGatherer, ProgressReporter } from "./progress-gatherer.js";
@@ -46,8 +47,9 @@ interface UnderWay extends Told {
   readonly throughBefore: number;
 }
 
-/** With so many news a report is not put off. */
-const NEWS_URGENT = 1_024;
+/** With so many news of a source a report is not put off: a member of a share gets no more before that is known. */
+const NEWS_URGENT = limits.unsettledMax / 4;
+const SHARED_NEWS_URGENT = limits.sharedOutstandingMax / 4;
 
 export class Reports implements ProgressReporter {
   readonly #options: ReportsOptions;
@@ -82,9 +84,10 @@ export class Reports implements ProgressReporter {
 
   /** An exchange is over, or a message will never be sent. */
   done(source: number, position: number): void {
-    const { done } = this.#of(source);
+    const { done, ledger } = this.#of(source);
     done.push(position);
-    if (done.length === NEWS_URGENT) this.#options.gatherer.soon(this);
+    if (done.length === (ledger === null ? SHARED_NEWS_URGENT : NEWS_URGENT))
+      this.#options.gatherer.soon(this);
     else if (done.length === 1) this.#options.gatherer.later(this);
   }
 

@@ -11,7 +11,6 @@ import type { DeliveryContext } from "./context.js";
 import type { Link } from "./link.js";
 import { isSharedWithin, packetIdOf } from "./packet-id.js";
 import { isExpired } from "./publish-encoder.js";
-import { qosOf } from "./publish-packet.js";
 
 export interface SharedFeedOptions {
   readonly context: DeliveryContext;
@@ -36,8 +35,8 @@ export class SharedFeed {
   /** Not sent yet, in order, and how many of them have each packet identifier. */
   #waiting: SharedItem[] = [];
   readonly #ids = new Map<number, number>();
-  /** What the shares that the client is a member of grant, by source. */
-  #grants = new Map<number, Grant>();
+  /** What the client asked for, by source. What it was given before it unsubscribed goes on as it was asked for. */
+  readonly #terms = new Map<number, Omit<Grant, "qos">>();
   /** The message of the first, when it had to be read. */
   #fetched: { readonly message: StoredMessage | null } | null = null;
   #isFetching = false;
@@ -73,27 +72,33 @@ export class SharedFeed {
     const late = this.#waiting.filter((item) => !isKnown.has(keyOf(item)));
     this.#waiting = [];
     this.#ids.clear();
-    for (const item of session.shared) {
+    // Each share has its own in order; together they go as they were given.
+    for (const item of [...session.shared].sort(byPlace)) {
       if (!item.received || !own.isKept) this.#enqueue(item);
-      else link.offerRelease(item.position, item.source);
     }
     for (const item of late) this.#enqueue(item);
+    if (!own.isKept) return;
+    for (const { position, source, received } of session.shared) {
+      if (received) link.offerRelease(position, source);
+    }
   }
 
   /** Its memberships may be others now. */
   changed({ subscriptions }: Session): void {
-    this.#grants.clear();
-    for (const { share, source, qos, retainAsPublished, subscriptionId } of subscriptions) {
+    for (const { share, source, retainAsPublished, subscriptionId } of subscriptions) {
       if (share === "") continue;
       const subscriptionIds = subscriptionId === 0 ? [] : [subscriptionId];
-      this.#grants.set(source, { qos, retainAsPublished, subscriptionIds });
+      this.#terms.set(source, { retainAsPublished, subscriptionIds });
     }
+    if (this.#terms.size <= subscriptions.length || this.#waiting.length > 0) return;
+    const sources = new Set(subscriptions.map(({ source }) => source));
+    for (const source of this.#terms.keys()) if (!sources.has(source)) this.#terms.delete(source);
   }
 
   add(items: readonly SharedItem[]): void {
     for (const item of items) {
-      const isMany = this.#waiting.length >= limits.sharedWaitingMax;
-      if (isMany && this.#isQos0(item)) this.#options.context.metrics.dropped("slow_member", 1);
+      const isMany = item.qos === 0 && this.#waiting.length >= limits.sharedWaitingMax;
+      if (isMany) this.#options.context.metrics.dropped("slow_member", 1);
       else this.#enqueue(item);
     }
   }
@@ -103,10 +108,7 @@ export class SharedFeed {
     const { link } = this.#options;
     while (this.#waiting.length > 0 && link.isWritable) {
       const [item] = this.#waiting;
-      const grant = item === undefined ? undefined : this.#grantOf(item.source);
-      // No member any more: it was given to another.
-      const isTaken = item === undefined || grant === undefined || this.#take(item, grant);
-      if (!isTaken) break;
+      if (item !== undefined && !this.#take(item)) break;
       this.#dequeue();
     }
     link.flush();
@@ -134,34 +136,35 @@ export class SharedFeed {
     else this.#ids.delete(id);
   }
 
-  #grantOf(source: number): Grant | undefined {
-    const known = this.#grants.get(source);
-    if (known !== undefined) return known;
-    const { context, session } = this.#options;
-    const present = context.broker.session(session.number);
-    if (present !== undefined) this.changed(present);
-    return this.#grants.get(source);
+  #termsOf(source: number): Omit<Grant, "qos"> {
+    if (!this.#terms.has(source)) {
+      const { context, session } = this.#options;
+      const present = context.broker.session(session.number);
+      if (present !== undefined) this.changed(present);
+    }
+    return this.#terms.get(source) ?? NO_TERMS;
   }
 
   /** False when it has to wait. */
-  #take(item: SharedItem, grant: Grant): boolean {
+  #take(item: SharedItem): boolean {
     const message = this.#message(item);
     if (message === undefined) return false;
     const { context, link } = this.#options;
-    if (message === null || isExpired(message, context.broker.nowMs())) return this.#giveUp(item, grant);
-    if (qosOf(message, grant) > 0 && !this.#isItsTurn(item)) return false;
-    const retain = message.retain && grant.retainAsPublished;
-    const { source, again } = item;
-    const offered = link.offer(message, grant, { source, retain, again });
+    if (message === null || isExpired(message, context.broker.nowMs())) return this.#giveUp(item);
+    const { source, again, qos } = item;
+    if (qos > 0 && !this.#isItsTurn(item)) return false;
+    const terms = this.#termsOf(source);
+    const retain = message.retain && terms.retainAsPublished;
+    const offered = link.offer(message, { qos, ...terms }, { source, retain, again });
     if (offered === "no_room") return false;
     if (offered === "sent") return true;
-    if (!this.#giveUp(item, { ...grant, qos: qosOf(message, grant) })) return false;
+    if (!this.#giveUp(item)) return false;
     context.metrics.dropped("packet_too_large", 1);
     return true;
   }
 
   /** It cannot be sent. A client that may have it from an earlier connection is told PUBREL, for its identifier to be free. */
-  #giveUp({ source, position, again }: SharedItem, { qos }: Grant): boolean {
+  #giveUp({ source, position, again, qos }: SharedItem): boolean {
     const { link, session, onDone } = this.#options;
     if (again && qos === 2 && session.isKept) return link.offerRelease(position, source);
     if (qos > 0) onDone(source, position);
@@ -203,14 +206,9 @@ export class SharedFeed {
     if (this.#waiting[0]?.position === position) this.#fetched = { message };
     this.#options.pump();
   }
-
-  #isQos0({ topicId, position, source }: SharedItem): boolean {
-    const message = this.#options.context.broker.messageAt(topicId, position);
-    const grant = this.#grantOf(source);
-    if (message === null || message instanceof Promise || grant === undefined) return false;
-    return qosOf(message, grant) === 0;
-  }
 }
+
+const NO_TERMS: Omit<Grant, "qos"> = { retainAsPublished: false, subscriptionIds: [] };
 
 function keyOf({ source, position }: SharedItem): string {
   return `${source}/${position}`;
@@ -222,4 +220,9 @@ function keyOf({ source, position }: SharedItem): string {
  */
 function placeOf({ position, asOf }: SharedItem): number {
   return position === asOf ? asOf - 0.5 : asOf;
+}
+
+/** In the order in which they were given: at one head what had waited goes before what was published then. */
+function byPlace(a: SharedItem, b: SharedItem): number {
+  return a.asOf - b.asOf || Number(a.position === a.asOf) - Number(b.position === b.asOf);
 }

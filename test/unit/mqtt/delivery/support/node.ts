@@ -8,6 +8,7 @@ import type { ErrorCode } from "../../../../../src/errors.js";
 import type {
   CommandResult,
   Effect,
+  SharedItem,
   StoredMessage,
   TopicRef,
 } from "../../../../../src/state-machine/effects.js";
@@ -44,7 +45,8 @@ export class TestNode implements Broker {
   /** Everything is committed at the end of the turn in which it was submitted. */
   isPrompt = true;
   readonly submitted: Command[] = [];
-  onEffect: (effect: Effect) => void = () => undefined;
+  /** Who is connected here, by session. */
+  readonly members = new Map<number, (items: readonly SharedItem[]) => void>();
   readonly #name: string;
   #sequence = 0;
   #isCommitAsked = false;
@@ -246,7 +248,7 @@ export class TestNode implements Broker {
       this.brokers.publish(effect.messages);
     } else if (effect.kind === "topic-created") this.brokers.topicCreated(effect.topic);
     else if (effect.kind === "topic-deleted") this.#deleted(effect.topic);
-    else this.onEffect(effect);
+    else if (effect.kind === "shared-assigned") this.members.get(effect.session)?.(effect.items);
   }
 
   #deleted(topic: TopicRef): void {

@@ -116,11 +116,7 @@ export class Peer {
       topicAliasMax: options.topicAliasMax ?? 0,
       onFailed: (error) => this.failures.push(error),
     });
-    this.node.onEffect = (effect) => {
-      if (effect.kind === "shared-assigned" && effect.session === session.number) {
-        this.delivery.assigned(effect.items);
-      }
-    };
+    this.node.members.set(session.number, (items) => this.delivery.assigned(items));
     this.delivery.resume(session);
   }
 
