@@ -5,7 +5,7 @@
 import type { SubscribeCommand, SubscriptionOptions, UnsubscribeCommand } from "../commands/command.js";
 import type { ErrorCode } from "../errors.js";
 import { limits } from "../limits.js";
-import { isTopicFilter, isWildcard } from "../topics/topic-name.js";
+import { isShareName, isTopicFilter, isWildcard } from "../topics/topic-name.js";
 import { PassProgress } from "./delivery-progress.js";
 import type { CommandResult } from "./effects.js";
 import { CHANGED_PROGRESS, CHANGED_SESSION, type SessionState } from "./session-state.js";
@@ -117,7 +117,7 @@ class SubscriptionChange {
 
   #whyNot(options: SubscriptionOptions, present: StoredSubscription | undefined): ErrorCode | null {
     const { filter, share } = options;
-    if (!isTopicFilter(filter) || isWildcard(share) || share.includes("/")) return "invalid_filter";
+    if (!isTopicFilter(filter) || (share !== "" && !isShareName(share))) return "invalid_filter";
     if (share === "" && !this.#session.isKept) return "invalid_request";
     if (this.#asksForRetained(options, present !== undefined)) {
       if (this.#waiting + this.#asking.size >= subscriptionsPerConnectionMax) return "too_many_subscriptions";

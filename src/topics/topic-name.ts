@@ -64,6 +64,11 @@ export function isTopicFilter(filter: string): boolean {
   });
 }
 
+/** Whether a shared subscription may have this name: not empty, without a separator or a wildcard (MQTT-4.8.2-1, MQTT-4.8.2-2). */
+export function isShareName(name: string): boolean {
+  return isPlausible(name) && !isWildcard(name) && !name.includes("/");
+}
+
 /** Whether the filter has a wildcard, so that it may match several topics. */
 export function isWildcard(filter: string): boolean {
   return filter.includes("+") || filter.includes("#");

@@ -104,6 +104,13 @@ export class ShareScript {
   }
 }
 
+/** With these members, all of the same share. */
+export function scriptOf(options: MachineOptions, ...clients: string[]): ShareScript {
+  const script = new ShareScript(options);
+  for (const client of clients) script.join(client);
+  return script;
+}
+
 function itemText(item: { position: number; qos: number; received: boolean; again: boolean }): string {
   return `${item.position}q${item.qos}${item.received ? "r" : ""}${item.again ? "!" : ""}`;
 }

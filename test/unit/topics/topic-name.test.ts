@@ -1,7 +1,13 @@
 /** Topic names and filters, by table; the examples are the standard's where it has some. */
 import { describe, expect, test } from "vitest";
 import { limits } from "../../../src/limits.js";
-import { filterMatches, isTopicFilter, isTopicName, isWildcard } from "../../../src/topics/topic-name.js";
+import {
+  filterMatches,
+  isShareName,
+  isTopicFilter,
+  isTopicName,
+  isWildcard,
+} from "../../../src/topics/topic-name.js";
 
 const LONGEST = "x".repeat(limits.topicBytesMax);
 const DEEPEST = "/".repeat(limits.topicLevelsMax - 1);
@@ -116,6 +122,23 @@ describe("what may be subscribed to", () => {
   ])("%j: %s", (filter, expected) => {
     expect(isTopicFilter(filter)).toBe(expected);
   });
+});
+
+/** MQTT-4.8.2-1, MQTT-4.8.2-2. */
+test.each([
+  ["g", true],
+  ["praça 1", true],
+  ["$g", true],
+  [LONGEST, true],
+  ["", false],
+  ["a/b", false],
+  ["a+", false],
+  ["#", false],
+  [`${LONGEST}x`, false],
+  ["a\0b", false],
+  ["a\ud800", false],
+])("%s as the name of a share: %s", (name, expected) => {
+  expect(isShareName(name)).toBe(expected);
 });
 
 test.each([

@@ -1,6 +1,6 @@
 /** What SUBSCRIBE and UNSUBSCRIBE have in common: a packet id, properties, topic filters (MQTT 5.0, 3.8 and 3.10). */
 import { limits } from "../../../limits.js";
-import { isTopicFilter } from "../../../topics/topic-name.js";
+import { isShareName, isTopicFilter } from "../../../topics/topic-name.js";
 import { PacketRefused } from "../refusal.js";
 import { type FieldReader, malformed } from "./field-reader.js";
 import { NO_PACKET_PROPERTIES, type Properties, type PropertyRules, readProperties } from "./properties.js";
@@ -38,6 +38,7 @@ export function readFilter(reader: FieldReader): FilterName | null {
   const [, share = "", filter = text] = parts ?? [];
   if (!isWellFormed(filter))
     throw malformed("a topic filter that is empty or has a wildcard where none may be");
+  if (parts !== null && !isShareName(share)) return null;
   return isTopicFilter(filter) ? { filter, share } : null;
 }
 

@@ -43,6 +43,7 @@ const FILTERS: readonly (readonly [string, string, { filter: string; share: stri
   ["a share of an empty filter (MQTT-4.8.2-2)", "$share/g/", null],
   ["what is too deep", "/".repeat(limits.topicLevelsMax), null],
   ["what is too long", "a".repeat(limits.topicBytesMax + 1), null],
+  ["a share whose name is too long", `$share/${"g".repeat(limits.topicBytesMax + 1)}/a`, null],
 ];
 
 /** Filters that are no filters. */
