@@ -19,7 +19,7 @@ export const limits = Object.freeze({
   topicsInStateMax: 1_000_000,
 
   /**
-   * Stored sessions, their subscriptions and the payloads of their wills, all in memory on every node. They decide what a command
+   * Stored sessions, their subscriptions and their wills (payload and properties), all in memory on every node. They decide what a command
    * gives, so they are the same everywhere and for ever. A session of ten subscriptions costs about 1.5 KiB.
    */
   sessionsInStateMax: 1_000_000,

@@ -12,6 +12,7 @@ import type { CommandResult } from "./effects.js";
 import { nodeOf } from "./node-commands.js";
 import { displace, endConnection, endSession, replaceConnection, settle } from "./session-lifecycle.js";
 import { CHANGED_SESSION, type SessionState } from "./session-state.js";
+import { willBytesOf } from "./sessions.js";
 import { DISPLACED, speakerOf } from "./speaker.js";
 import type { State } from "./state.js";
 import { DONE } from "./topic-commands.js";
@@ -48,8 +49,8 @@ export function applyOpen(
 function isTooMuch(state: State, command: OpenSessionCommand, known: SessionState | undefined): boolean {
   const { sessions } = state;
   if (known === undefined && sessions.size >= state.sessionsMax) return true;
-  const present = known?.will?.payload.byteLength ?? 0;
-  const added = command.will?.payload.byteLength ?? 0;
+  const present = willBytesOf(known?.will ?? null);
+  const added = willBytesOf(command.will);
   return added > present && sessions.willBytes - present + added > state.willBytesMax;
 }
 

@@ -35,7 +35,7 @@ export class Sessions {
     return this.#subscriptions;
   }
 
-  /** Payload bytes of all wills. */
+  /** Of all wills, as `willBytesOf` says. */
   get willBytes(): number {
     return this.#willBytes;
   }
@@ -102,7 +102,7 @@ export class Sessions {
   }
 
   setWill(session: SessionState, will: Will | null): void {
-    this.#willBytes += (will?.payload.byteLength ?? 0) - (session.will?.payload.byteLength ?? 0);
+    this.#willBytes += willBytesOf(will) - willBytesOf(session.will);
     session.will = will;
   }
 
@@ -162,7 +162,7 @@ export class Sessions {
     this.#add(session);
     if (session.owner !== null) this.#connected += 1;
     this.#subscriptions += standing(session);
-    this.#willBytes += session.will?.payload.byteLength ?? 0;
+    this.#willBytes += willBytesOf(session.will);
     this.#due.changed(session);
   }
 
@@ -171,6 +171,11 @@ export class Sessions {
     this.#byClientId.set(session.clientId, session);
     this.#ordered.push(session);
   }
+}
+
+/** What a will counts against the ceiling: its payload and its properties. */
+export function willBytesOf(will: Will | null): number {
+  return will === null ? 0 : will.payload.byteLength + will.properties.byteLength;
 }
 
 function standing(session: SessionState): number {
