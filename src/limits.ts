@@ -118,6 +118,11 @@ export const limits = Object.freeze({
   /** What clients acknowledged is committed this often, gathered; the cursors of sessions that nothing is sent to this seldom. */
   progressPeriodMs: 50,
   cursorPeriodMs: 10_000,
+  /**
+   * QoS 2 packet identifiers of one kept session that its client has not released. They are part of the replicated state; a client that
+   * answers PUBREC with PUBREL has as many as it publishes at a time.
+   */
+  unreleasedMax: 4_096,
   /** MQTT 5: topics of one connection that have an alias towards it. */
   topicAliasesOutMax: 1_024,
   /** QoS 1 publishes of one connection waiting for commit: past it its socket is not read. */
@@ -198,5 +203,9 @@ assertInvariant(
   "a flush must fit into the recent batches",
 );
 assertInvariant(limits.inflightMax < limits.unsettledMax, "a window must fit into what may be unsettled");
+assertInvariant(
+  limits.publishesInFlightMax < limits.unreleasedMax,
+  "whoever stays within the window of his publishes can release them all",
+);
 assertInvariant(limits.unsettledMax < 65_535 / 2, "packet identifiers are 16 bits (MQTT 3.1.1, 2.3.1)");
 assertInvariant(limits.retentionBytes > 2 * limits.messageSegmentBytes, "retention drops whole segments");

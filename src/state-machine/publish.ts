@@ -4,6 +4,7 @@
  */
 import type { OutgoingMessage, PublishCommand } from "../commands/command.js";
 import { assertInvariant } from "../errors.js";
+import { limits } from "../limits.js";
 import { isTopicName } from "../topics/topic-name.js";
 import type { EffectList } from "./effect-list.js";
 import type { CommandResult, Published, StoredMessage } from "./effects.js";
@@ -24,6 +25,7 @@ export function applyPublish(state: State, command: PublishCommand, effects: Eff
   if (!session.isKept)
     return { kind: "failed", code: "invalid_request", detail: "a receipt of a session that is not kept" };
   if (session.incoming.has(receipt.packetId)) return DONE;
+  if (session.incoming.size >= limits.unreleasedMax) return { kind: "failed", code: "overloaded" };
   const result = publish(state, command, effects);
   if (result.kind === "published") {
     session.addIncoming(receipt.packetId);
