@@ -152,6 +152,18 @@ export const IMPORT_TABLE: readonly Row[] = [
     ],
   },
   { files: "src/edges/mqtt/", may: [...EDGE_VIEW, "node:"] },
+  // Bytes and values: pure, so that any bytes can be tried on it.
+  {
+    files: "src/edges/mqtt/packets/",
+    may: [
+      ...COMMON,
+      "src/commands/command.ts",
+      "src/edges/mqtt/bytes.ts",
+      "src/edges/mqtt/refusal.ts",
+      "src/topics/topic-name.ts",
+      "node:buffer",
+    ],
+  },
 
   // Wiring: may know everybody but the command line. Edges in one file, what is behind them in the other.
   {
