@@ -6,6 +6,7 @@ import type { Metrics } from "../runtime/metrics.js";
 import type { MessageStore } from "../store/message-store.js";
 import type { TopicBrokers } from "../topics/registry.js";
 import type { Replica } from "./replica.js";
+import { registerSessionGauges } from "./session-gauges.js";
 
 export interface GaugeSources {
   readonly raft: RaftNode;
@@ -46,6 +47,7 @@ export function registerGauges(metrics: Metrics, sources: GaugeSources): void {
   metrics.gauge("store_bytes", "Bytes of the message segments", () => store.bytes());
   metrics.gauge("topics", "Topics", () => replica.machine.topicCount);
   metrics.gauge("retained_messages", "Retained messages", () => replica.machine.retainedCount);
+  registerSessionGauges(metrics, () => replica.machine);
   metrics.gauge("topic_brokers", "Topic brokers at work", () => brokers.stats().brokers);
   metrics.gauge("subscriptions", "Running subscriptions", () => brokers.stats().subscriptions);
   metrics.gauge(

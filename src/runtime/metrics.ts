@@ -48,6 +48,8 @@ export interface Metrics {
   gauge(name: string, help: string, read: () => number): void;
   /** Adds a gauge with one label, read when somebody asks. */
   gauges(name: string, help: string, label: string, read: () => Iterable<readonly [string, number]>): void;
+  /** Adds a counter with one label that somebody else counts, read when somebody asks. A value below the last is a new beginning. */
+  totals(name: string, help: string, label: string, read: () => Iterable<readonly [string, number]>): void;
   /** The exposition text and its content type. */
   expose(): Promise<{ readonly text: string; readonly contentType: string }>;
 }
@@ -108,6 +110,18 @@ export function createMetrics(): Metrics {
         collect() {
           this.reset();
           for (const [value, number] of read()) this.set({ [label]: value }, number);
+        },
+      });
+    },
+    totals(name, help, label, read) {
+      new Counter({
+        name: `jangada_${name}_total`,
+        help,
+        labelNames: [label],
+        registers,
+        collect() {
+          this.reset();
+          for (const [value, number] of read()) this.labels(value).inc(number);
         },
       });
     },
