@@ -91,6 +91,14 @@ export function createMetrics(): Metrics {
     snapshots: counter("snapshots", "Snapshots taken"),
     snapshotsInstalled: counter("snapshots_installed", "Snapshots from peers that were installed"),
     leaderChanges: counter("raft_leader_changes", "Changes of leader, or to none, as this node saw them"),
+    ...readersOf(registers),
+    expose: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
+  };
+}
+
+/** What is read when somebody asks. */
+function readersOf(registers: Registry[]): Pick<Metrics, "gauge" | "gauges" | "totals"> {
+  return {
     gauge(name, help, read) {
       new Gauge({
         name: `jangada_${name}`,
@@ -109,7 +117,7 @@ export function createMetrics(): Metrics {
         registers,
         collect() {
           this.reset();
-          for (const [value, number] of read()) this.set({ [label]: value }, number);
+          for (const [value, number] of read()) this.labels(value).set(number);
         },
       });
     },
@@ -125,6 +133,5 @@ export function createMetrics(): Metrics {
         },
       });
     },
-    expose: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
   };
 }
