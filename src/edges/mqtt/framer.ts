@@ -1,7 +1,7 @@
 /**
  * Cuts a connection's bytes into packets (MQTT 3.1.1, 2.2). A packet that lies whole in the received chunk is handed on as a
  * range of that chunk, without a copy; one that straddles chunks is gathered in a buffer that grows with what
- * has really arrived, never with what the header promises.
+ * has really arrived, never with what the header promises. It can be held between two packets of a chunk.
  */
 import { byteAt } from "./bytes.js";
 import { PacketRefused } from "./refusal.js";
@@ -26,7 +26,10 @@ export class Framer {
   #gatheredBytes = 0;
   /** Size of the gathered packet with its header; 0 while its header is incomplete. */
   #gatheredTotal = 0;
-  #stopped = false;
+  #isStopped = false;
+  #isHeld = false;
+  /** What a hold left of a chunk. */
+  #rest: Buffer | null = null;
   /** The header that was read last. */
   #first = 0;
   #bodyStart = 0;
@@ -36,10 +39,21 @@ export class Framer {
     this.#handler = handler;
   }
 
-  /** Hands on every packet that `chunk` completes. Throws `PacketRefused` for a bad header, and what the handler throws. */
+  /**
+   * Hands on every packet that `chunk` completes, or keeps the chunk while held: whoever holds should see to it that no more come. Throws
+   * `PacketRefused` for a bad header, and what the handler throws.
+   */
   push(chunk: Buffer): void {
+    if (this.#isHeld) {
+      this.#rest = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk]);
+      return;
+    }
     let at = this.#gatheredBytes > 0 ? this.#complete(chunk) : 0;
-    while (at < chunk.length && !this.#stopped) {
+    while (at < chunk.length && !this.#isStopped) {
+      if (this.#isHeld) {
+        this.#rest = chunk.subarray(at);
+        return;
+      }
       if (!this.#readHeader(chunk, at, chunk.length)) {
         this.#gather(chunk, at, chunk.length);
         return;
@@ -55,9 +69,27 @@ export class Framer {
     }
   }
 
+  /** After the packet in hand no other is handed on before `release`. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Packets may be handed on again: those that are kept with `goOn`, which is not called from within a handler. */
+  release(): void {
+    this.#isHeld = false;
+  }
+
+  /** Hands on what a hold kept back, as `push` does. */
+  goOn(): void {
+    const rest = this.#rest;
+    this.#rest = null;
+    if (rest !== null) this.push(rest);
+  }
+
   /** No further packet is handed on, not even of the chunk in hand. */
   stop(): void {
-    this.#stopped = true;
+    this.#isStopped = true;
+    this.#rest = null;
     this.#gathered = null;
     this.#gatheredBytes = 0;
   }

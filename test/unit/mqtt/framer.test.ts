@@ -111,3 +111,78 @@ it("hands on nothing after it was stopped, not even from the chunk in hand", () 
   framer.push(Buffer.concat([packet(0xe0), packet(0xc0)]));
   expect(frames).toEqual([0xe0]);
 });
+
+describe("held between two packets", () => {
+  it("gives the same packets, wherever it is held and however the bytes are cut", () => {
+    const packets = fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(
+        packets,
+        fc.array(fc.nat(4_000), { maxLength: 40 }),
+        fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }),
+        (bodies, cuts, holds) => {
+          const frames: string[] = [];
+          let isHeld = false;
+          const framer: Framer = new Framer({
+            header: () => undefined,
+            frame(_first, bytes, start, end) {
+              expect(isHeld).toBe(false);
+              if (holds[frames.length] === true) {
+                isHeld = true;
+                framer.hold();
+              }
+              frames.push(bytes.toString("hex", start, end));
+            },
+          });
+          const all = Buffer.concat(bodies.map((body) => packet(0x30, Buffer.from(body))));
+          for (const chunk of split(all, cuts)) {
+            framer.push(chunk);
+            // Every other hold lasts for a chunk more.
+            if (frames.length % 2 === 0) continue;
+            while (isHeld) {
+              isHeld = false;
+              framer.release();
+              framer.goOn();
+            }
+          }
+          while (isHeld) {
+            isHeld = false;
+            framer.release();
+            framer.goOn();
+          }
+          expect(frames).toEqual(bodies.map((body) => Buffer.from(body).toString("hex")));
+        },
+      ),
+    );
+  });
+
+  it("and released before the handler returns, it was not held", () => {
+    const frames: number[] = [];
+    const framer: Framer = new Framer({
+      header: () => undefined,
+      frame(first) {
+        frames.push(first);
+        framer.hold();
+        framer.release();
+      },
+    });
+    framer.push(Buffer.concat([packet(0xe0), packet(0xc0)]));
+    expect(frames).toEqual([0xe0, 0xc0]);
+  });
+
+  it("and stopped, it hands on nothing any more", () => {
+    const frames: number[] = [];
+    const framer: Framer = new Framer({
+      header: () => undefined,
+      frame(first) {
+        frames.push(first);
+        framer.hold();
+      },
+    });
+    framer.push(Buffer.concat([packet(0xe0), packet(0xc0)]));
+    framer.stop();
+    framer.release();
+    framer.goOn();
+    expect(frames).toEqual([0xe0]);
+  });
+});
