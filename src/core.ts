@@ -88,6 +88,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
       const { incarnation, sequence } = replica.machine.lastProposalOf(config.nodeId);
       submitter.restored(incarnation, sequence);
       brokers.restored();
+      sessions.restored();
     },
     onBroken: lifecycle.fail,
   });

@@ -128,6 +128,15 @@ export const limits = Object.freeze({
   /** QoS 1 publishes of one connection waiting for commit: past it its socket is not read. */
   publishesInFlightMax: 1_024,
   publishBytesInFlightMax: 4 * MIB,
+  /**
+   * MQTT: Receive Maximum of the server, QoS 1 and 2 publishes without their last answer. Clients of 5.0 keep to it; those of 3.1.1 have
+   * as many as there are packet identifiers. What a session that is kept has of QoS 2 is replicated.
+   */
+  receiveMax: 1_024,
+  /** MQTT 5: topic aliases of one connection: each may keep a topic's name. */
+  topicAliasesMax: 64,
+  /** MQTT: SUBSCRIBEs and UNSUBSCRIBEs of one connection waiting for commit: past it the connection is not read. */
+  subscribesInFlightMax: 32,
   /** MQTT: a client id is a map key and a log field. The standard asks for 23 at least (MQTT-3.1.3-5). */
   clientIdBytesMax: 256,
   /** MQTT: sockets beyond `connectionsMax` that may wait for a CONNECT, to be told why they are refused. */
@@ -179,6 +188,8 @@ export const limits = Object.freeze({
   /** `$SYS` topics are published this often, as mosquitto does. */
   sysIntervalMs: 10_000,
 
+  /** How long the end waits for the group to know that this node's clients are gone: an election fits in. */
+  sessionsCloseMs: 3_000,
   /** From SIGTERM to exit. */
   shutdownMs: 10_000,
 });
@@ -208,4 +219,8 @@ assertInvariant(
   "whoever stays within the window of his publishes can release them all",
 );
 assertInvariant(limits.unsettledMax < 65_535 / 2, "packet identifiers are 16 bits (MQTT 3.1.1, 2.3.1)");
+assertInvariant(
+  limits.publishesInFlightMax <= limits.receiveMax,
+  "a client of QoS 1 is slowed before it has passed Receive Maximum",
+);
 assertInvariant(limits.retentionBytes > 2 * limits.messageSegmentBytes, "retention drops whole segments");

@@ -15,6 +15,7 @@ import type { Logger } from "./runtime/logger.js";
 import { createMetrics } from "./runtime/metrics.js";
 import { openFilesMax, socketsWithin } from "./runtime/open-files.js";
 import { systemRandom } from "./runtime/random.js";
+import { NO_ENHANCED_AUTHENTICATION } from "./security/enhanced-auth.js";
 
 /** How often the stop looks whether what it waits for is there. */
 const STOP_POLL_MS = 2;
@@ -80,6 +81,10 @@ async function startInDirectory(
     port: config.mqttPort,
     metrics: metrics.edge("mqtt"),
     random: systemRandom,
+    sessionExpirySecondsMax: config.sessionExpirySecondsMax,
+    keepAliveSecondsMax: config.keepAliveSecondsMax,
+    denySubscribe: config.denySubscribe,
+    enhancedAuthentication: NO_ENHANCED_AUTHENTICATION,
   });
   const http = createHttpEdge({
     ...shared,

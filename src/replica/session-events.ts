@@ -19,6 +19,11 @@ export class SessionEvents {
     this.#listener = listener;
   }
 
+  /** The whole state was replaced. */
+  restored(): void {
+    this.#listener?.restored();
+  }
+
   happened(effect: SessionEffect): void {
     const { node, incarnation } = effect.owner;
     if (node !== this.#nodeId || incarnation !== this.#incarnation()) return;

@@ -151,7 +151,7 @@ export const IMPORT_TABLE: readonly Row[] = [
       "npm:zod",
     ],
   },
-  { files: "src/edges/mqtt/", may: [...EDGE_VIEW, "node:"] },
+  { files: "src/edges/mqtt/", may: [...EDGE_VIEW, "src/security/enhanced-auth.ts", "node:"] },
   // Bytes and values: pure, so that any bytes can be tried on it.
   {
     files: "src/edges/mqtt/packets/",
@@ -165,6 +165,9 @@ export const IMPORT_TABLE: readonly Row[] = [
     ],
   },
 
+  // Who may do what: ports that edges ask.
+  { files: "src/security/", may: COMMON },
+
   // Wiring: may know everybody but the command line. Edges in one file, what is behind them in the other.
   {
     files: "src/node.ts",
@@ -176,6 +179,7 @@ export const IMPORT_TABLE: readonly Row[] = [
       "src/edges/",
       "src/lifecycle.ts",
       "src/replica/",
+      "src/security/",
       "node:timers/promises",
     ],
   },

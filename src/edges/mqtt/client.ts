@@ -1,60 +1,117 @@
 /**
- * A connected client: what exists between its CONNECT and the end of its connection. Everything here is lost with the connection:
- * sessions are clean.
+ * A connected client: what exists between CONNACK and the end of its connection. What outlives that is in the replicated session; this
+ * is one connection of it, told from the others by its epoch.
  */
-import { JangadaError } from "../../errors.js";
+import { ERROR_CODES, JangadaError } from "../../errors.js";
 import { limits } from "../../limits.js";
-import type { CommandResult } from "../../state-machine/effects.js";
+import type { CommandResult, DisplacedReason } from "../../state-machine/effects.js";
+import type { Session } from "../../state-machine/session-view.js";
 import type { ClientView } from "../edge.js";
-import { ClientSubscriptions } from "./client-subscriptions.js";
+import type { Authentication } from "./connect/authentication.js";
+import { goodbye } from "./connect/farewells.js";
 import type { Connection } from "./connection.js";
 import type { EdgeContext } from "./context.js";
+import { Delivery } from "./delivery/delivery.js";
+import { handlePacket } from "./handlers/handle-packet.js";
+import { handlePublish } from "./handlers/handle-publish.js";
 import { Hold } from "./hold.js";
-import { Inflight } from "./inflight.js";
 import { KeepAlive } from "./keep-alive.js";
-import { PublishWindow } from "./publish-window.js";
-import { ClientSink } from "./sink.js";
-import { publishWill, type Will } from "./will.js";
+import { LocalSubscriptions } from "./local-subscriptions.js";
+import type { AckType } from "./packets/acknowledgement.js";
+import type { ConnectPacket } from "./packets/connect.js";
+import { reasonFor } from "./packets/error-reasons.js";
+import { checkHeader } from "./packets/fixed-header.js";
+import { LEVEL_3_1_1, PacketType, type ProtocolLevel, packetType } from "./packets/protocol.js";
+import { type PublishAnswer, PublishWindow } from "./publish-window.js";
+import type { RefusalCode } from "./refusal.js";
+import type { Refusal, Speaker } from "./speaker.js";
+import { TopicAliases } from "./topic-aliases.js";
 
 export interface ClientOptions {
-  readonly context: EdgeContext;
   readonly connection: Connection;
+  readonly connect: ConnectPacket;
+  /** Its own or the assigned one. */
   readonly id: string;
+  /** As granted. */
   readonly keepAliveSeconds: number;
-  readonly will: Will | null;
+  readonly session: Session;
 }
 
-export class Client {
+type Failed = Extract<CommandResult, { kind: "failed" }>;
+
+/** Why the group ended a connection, as it is counted and told. */
+const DISPLACED: Readonly<Record<DisplacedReason, readonly [RefusalCode, string]>> = {
+  taken_over: ["taken_over", "another connection has the same client id"],
+  administrative: ["kicked", "disconnected by an operator"],
+  node_down: ["node_down", "the group had not heard of this node"],
+};
+
+/** What an acknowledgement has beside its reason string, and then some. */
+const ACK_OVERHEAD_BYTES = 16;
+
+/** A client is not silent while the server does not listen. It is while it does not take its answers. */
+const NOT_HEARD =
+  Hold.Publishes | Hold.Saturated | Hold.Retained | Hold.Subscriptions | Hold.Authentication | Hold.Opening;
+
+export class Client implements Speaker {
   readonly id: string;
   readonly context: EdgeContext;
   readonly connection: Connection;
+  readonly connect: ConnectPacket;
+  readonly level: ProtocolLevel;
+  /** This connection of the session: what every command that speaks for it carries. */
+  readonly session: { readonly number: number; readonly epoch: number; readonly isKept: boolean };
   readonly publishes: PublishWindow;
-  readonly subscriptions: ClientSubscriptions;
-  readonly sink: ClientSink;
-  readonly #inflight = new Inflight(limits.inflightMax);
+  /** Packet identifiers of QoS 2 that came in on this connection and are not released. */
+  readonly receipts = new Set<number>();
+  readonly aliases = new TopicAliases(limits.topicAliasesMax);
+  /** Those of a session that is not kept; they end with the connection. */
+  readonly subscriptions = new LocalSubscriptions();
+  readonly delivery: Delivery;
+  /** The client is proving itself once more (MQTT 5.0, 4.12.1). */
+  reauthentication: Authentication | null = null;
   readonly #keepAlive: KeepAlive;
   readonly #connectedAtMs: number;
-  #will: Will | null;
-  #isFlushAsked = false;
-  #hasAcknowledged = false;
-  #isClosed = false;
+  /** SUBSCRIBEs and UNSUBSCRIBEs that wait for commit. */
+  #unanswered = 0;
+  #isPumpAsked = false;
+  #isDisplaced = false;
+  #isEnded = false;
+  #withWill = true;
+  /** From DISCONNECT. */
+  #expirySeconds: number | null = null;
 
-  constructor(options: ClientOptions) {
-    const { context, connection, id, keepAliveSeconds, will } = options;
+  constructor({ connection, connect, id, keepAliveSeconds, session }: ClientOptions) {
+    const { context } = connection;
     this.id = id;
     this.context = context;
     this.connection = connection;
-    this.#will = will;
+    this.connect = connect;
+    this.level = connect.level;
+    this.session = { number: session.number, epoch: session.epoch, isKept: session.isKept };
     this.#connectedAtMs = context.clock.nowMs();
-    this.publishes = this.#createWindow();
-    this.sink = this.#createSink();
-    this.subscriptions = new ClientSubscriptions(context.broker, this.sink);
+    this.publishes = new PublishWindow({
+      level: connect.level,
+      publishesMax: limits.publishesInFlightMax,
+      bytesMax: limits.publishBytesInFlightMax,
+      onSettled: () => connection.wake(),
+      onRefused: (type, packetId, failed) => this.#refused(type, packetId, failed),
+    });
+    this.delivery = this.#createDelivery();
     this.#keepAlive = new KeepAlive({
       clock: context.clock,
       keepAliveSeconds,
-      isHeld: () => connection.isHeldBy(Hold.Publishes | Hold.Saturated | Hold.Retained),
+      isHeld: () => connection.isHeldBy(NOT_HEARD),
       onSilent: () => connection.refuse("keep_alive_timeout", "no packet within 1.5 times the keep-alive"),
     });
+  }
+
+  get clientId(): string {
+    return this.id;
+  }
+
+  get isIdle(): boolean {
+    return this.publishes.isEmpty && this.#unanswered === 0;
   }
 
   view(): ClientView {
@@ -63,73 +120,124 @@ export class Client {
       edge: "mqtt",
       address: this.connection.address,
       connectedAtMs: this.#connectedAtMs,
-      subscriptions: this.subscriptions.filters.filters.map(({ filter }) => filter),
-      lag: this.subscriptions.lag,
-      behind: this.subscriptions.isBehind,
+      subscriptions: this.#filters(),
+      lag: this.delivery.lag,
+      behind: this.delivery.isBehind,
     };
   }
 
-  /** DISCONNECT: the will is discarded (MQTT-3.14.4-3). */
-  forgetWill(): void {
-    this.#will = null;
+  header(first: number, remainingLength: number): void {
+    checkHeader(this.level, first, remainingLength, this.context.payloadBytesMax);
   }
 
-  /** PUBACK of a packet that was sent to it; an unknown id changes nothing. */
-  acknowledged(packetId: number): void {
-    if (this.#inflight.release(packetId)) this.#hasAcknowledged = true;
+  frame(first: number, bytes: Buffer, start: number, end: number): void {
+    const type = packetType(first);
+    if (type === PacketType.Publish) handlePublish(this, first, bytes, start, end);
+    else handlePacket(this, type, bytes, start, end);
   }
 
-  /** A received chunk was handled: what was heard in it takes effect once. */
+  /** What was heard takes effect once for all packets of a chunk. */
   afterRead(): void {
     const { connection, context } = this;
     this.#keepAlive.heard();
-    if (this.subscriptions.apply()) this.#filtersChanged();
-    if (this.#hasAcknowledged) {
-      this.#hasAcknowledged = false;
-      this.sink.pump();
+    const changes = this.subscriptions.takeChanges();
+    if (changes !== null) {
+      let isLooking = true;
+      this.delivery.setFilters(changes.all, changes.wanted, () => {
+        isLooking = false;
+        this.#release(Hold.Retained);
+      });
+      // While retained messages are looked for, what the client asks next waits: it comes after them.
+      if (isLooking) connection.hold(Hold.Retained);
     }
-    if (this.publishes.isFull) connection.hold(Hold.Publishes);
+    this.#pump();
     if (context.broker.saturated && !connection.isHeldBy(Hold.Saturated)) {
       connection.hold(Hold.Saturated);
       context.broker.onceDrained(() => this.#release(Hold.Saturated));
     }
   }
 
-  /** Writes the acknowledgements of what was settled. */
   flush(): void {
-    this.#isFlushAsked = false;
     const { acknowledgements, messages, bytes } = this.publishes.flush();
-    if (acknowledgements !== null && !this.#isClosed) this.connection.reply(acknowledgements);
+    if (acknowledgements !== null) this.connection.reply(acknowledgements);
     if (messages > 0) {
       this.context.metrics.messagesIn.inc(messages);
       this.context.metrics.bytesIn.inc(bytes);
     }
-    if (this.#isClosed) return;
+    if (this.#isEnded) return;
+    this.#pump();
     if (this.connection.isHeldBy(Hold.Publishes) && this.publishes.hasRoom) this.#release(Hold.Publishes);
-    if (this.publishes.isEmpty) this.connection.idle();
+    if (this.isIdle) this.connection.idle();
   }
 
-  /** The connection is ending: nothing of the client remains but its will, which is published unless it said goodbye. */
-  close(): void {
-    if (this.#isClosed) return;
-    if (this.#isFlushAsked) this.flush();
-    this.#isClosed = true;
+  drained(): void {
+    this.delivery.pump();
+  }
+
+  /** What was acknowledged makes room: more is sent when the chunk was read. */
+  pumpSoon(): void {
+    this.#isPumpAsked = true;
+  }
+
+  /** A SUBSCRIBE or UNSUBSCRIBE waits for commit. */
+  awaitAnswer(): void {
+    this.#unanswered += 1;
+    if (this.#unanswered >= limits.subscribesInFlightMax) this.connection.hold(Hold.Subscriptions);
+  }
+
+  /** It was committed, or refused. */
+  answered(): void {
+    this.#unanswered -= 1;
+    this.#isPumpAsked = true;
+    this.connection.wake();
+    if (this.#unanswered <= limits.subscribesInFlightMax / 2) this.#release(Hold.Subscriptions);
+  }
+
+  /** DISCONNECT: only without `withWill` the will is forgotten (MQTT-3.14.4-3). */
+  leave(withWill: boolean, expirySeconds: number | null): void {
+    this.#withWill = withWill;
+    this.#expirySeconds = expirySeconds;
+    this.connection.close();
+  }
+
+  /** The session is another connection's now, or nobody's. */
+  displaced(reason: DisplacedReason): void {
+    this.#isDisplaced = true;
+    this.connection.refuse(...DISPLACED[reason]);
+  }
+
+  /** A command that the client was to be answered for came to nothing, and its protocol has no way to say so. */
+  fail(code: RefusalCode, detail: string): void {
+    if (code === "session_displaced") this.displaced("taken_over");
+    else this.connection.refuse(code, detail);
+  }
+
+  farewell(refusal: Refusal): Buffer | null {
+    return goodbye(this.context, this.connect, refusal);
+  }
+
+  ended(): void {
+    this.flush();
+    this.#isEnded = true;
     this.#keepAlive.stop();
-    this.subscriptions.close();
-    this.sink.close();
+    const { sentThrough } = this.delivery.close();
     this.context.clients.remove(this);
-    if (this.#will !== null) publishWill(this.context, this.id, this.#will);
-    this.#will = null;
+    if (this.#isDisplaced) return;
+    const { number: session, epoch } = this.session;
+    this.context.closer.close({
+      kind: "close-session",
+      session,
+      epoch,
+      withWill: this.#withWill,
+      expirySeconds: this.#expirySeconds,
+      sentThrough,
+    });
   }
 
-  /** While retained messages are looked for, the client is not read: what it asks next comes after them. */
-  #filtersChanged(): void {
-    let isLooking = true;
-    this.sink.filtersChanged(this.subscriptions.filters, () => {
-      isLooking = false;
-      this.#release(Hold.Retained);
-    });
-    if (isLooking) this.connection.hold(Hold.Retained);
+  #pump(): void {
+    if (!this.#isPumpAsked) return;
+    this.#isPumpAsked = false;
+    this.delivery.pump();
   }
 
   #release(hold: Hold): void {
@@ -137,36 +245,56 @@ export class Client {
     this.connection.release(hold);
   }
 
-  #createWindow(): PublishWindow {
-    return new PublishWindow({
-      publishesMax: limits.publishesInFlightMax,
-      bytesMax: limits.publishBytesInFlightMax,
-      onSettled: () => {
-        if (this.#isFlushAsked) return;
-        this.#isFlushAsked = true;
-        this.context.flusher.add(this);
-      },
-      onRefused: (packetId, result) => this.#publishRefused(packetId, result),
-    });
+  /**
+   * 3.1.1 cannot say no to a publish: above QoS 0 the connection ends without an answer, so that the client knows to try again. So it does
+   * in 5.0 when nobody knows whether the message was taken.
+   */
+  #refused(type: AckType | 0, packetId: number, { code, detail }: Failed): PublishAnswer | null {
+    if (type === 0) {
+      this.context.metrics.dropped(code, 1);
+      return null;
+    }
+    const isFinal = code !== "outcome_unknown" && code !== "session_displaced" && code !== "shutting_down";
+    if (this.level === LEVEL_3_1_1 || type === PacketType.Pubcomp || !isFinal) {
+      this.fail(code, detail ?? "a publish above QoS 0 was refused");
+      return null;
+    }
+    this.context.metrics.refused(code);
+    if (type === PacketType.Pubrec) this.receipts.delete(packetId);
+    const words = detail ?? ERROR_CODES[code];
+    const reason = reasonFor(type === PacketType.Puback ? "puback" : "pubrec", code);
+    return { reason, words: this.#takesWords(words) ? words : "" };
   }
 
-  /** 3.1.1 cannot say no to a publish: at QoS 1 the connection ends without PUBACK, so that the client knows to try again. */
-  #publishRefused(packetId: number, result: Extract<CommandResult, { kind: "failed" }>): void {
-    if (packetId === 0) this.context.metrics.dropped(result.code, 1);
-    else this.connection.refuse(result.code, result.detail ?? "a QoS 1 publish was refused");
+  /** Reason strings come only to who wants them (MQTT-3.1.2-29) and takes so much (MQTT-3.4.2-2). */
+  #takesWords(words: string): boolean {
+    const { wantsProblemInformation, packetBytesMax } = this.connect;
+    return wantsProblemInformation && Buffer.byteLength(words) + ACK_OVERHEAD_BYTES <= packetBytesMax;
   }
 
-  #createSink(): ClientSink {
-    const { context, connection, id } = this;
-    return new ClientSink({
-      context,
+  /** As they were written in SUBSCRIBE. */
+  #filters(): readonly string[] {
+    const replicated = this.context.broker.session(this.session.number)?.subscriptions ?? [];
+    const standing = replicated.filter(({ until }) => until === Number.POSITIVE_INFINITY);
+    return [...this.subscriptions.all(), ...standing]
+      .map(({ filter, share }) => (share === "" ? filter : `$share/${share}/${filter}`))
+      .sort();
+  }
+
+  #createDelivery(): Delivery {
+    const { context, connection, connect, id: clientId, session, level } = this;
+    const { receiveMax, packetBytesMax, topicAliasMax } = connect;
+    return new Delivery({
+      context: context.delivery,
       outlet: connection,
-      inflight: this.#inflight,
-      clientId: id,
-      onWritable: () => this.subscriptions.resume(),
-      onTopicDeleted: () => this.subscriptions.ended(),
+      level,
+      session,
+      clientId,
+      receiveMax,
+      packetBytesMax,
+      topicAliasMax,
       onFailed: (error) => {
-        context.logger.error({ clientId: id, err: error }, "a subscription failed");
+        context.logger.error({ clientId, err: error }, "a subscription failed");
         connection.refuse(error instanceof JangadaError ? error.code : "internal", "its subscription failed");
       },
     });

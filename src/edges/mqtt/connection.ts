@@ -1,115 +1,129 @@
 /**
- * One socket: cuts its bytes into packets, hands each to its handler, and ends it in the protocol's way. Knows no topic and
- * no session; that is the client's, which exists once CONNECT was accepted.
+ * One stream of bytes, a socket or a WebSocket: cuts it into packets for whoever speaks on it, gathers the answers, and ends it in the
+ * protocol's way. Knows no topic and no session.
  */
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { FatalError } from "../../errors.js";
 import { limits } from "../../limits.js";
-import type { Cancel } from "../../runtime/clock.js";
-import type { Client } from "./client.js";
 import type { EdgeContext } from "./context.js";
+import type { Flushable } from "./flusher.js";
 import { type FrameHandler, Framer } from "./framer.js";
-import { handlePuback } from "./handle-acks.js";
-import { handleConnect } from "./handle-connect.js";
-import { handleDisconnect } from "./handle-disconnect.js";
-import { handlePingreq } from "./handle-pingreq.js";
-import { handlePublish } from "./handle-publish.js";
-import { handleSubscribe } from "./handle-subscribe.js";
-import { handleUnsubscribe } from "./handle-unsubscribe.js";
 import { Hold } from "./hold.js";
-import { checkHeader } from "./packets/fixed-header.js";
-import { LEVEL_3_1_1, PacketType, packetType } from "./packets/protocol.js";
+import { meaningOf } from "./packets/error-reasons.js";
+import type { Reason } from "./packets/reason-codes.js";
 import { PacketRefused, type RefusalCode } from "./refusal.js";
+import type { Speaker } from "./speaker.js";
 
-export class Connection implements FrameHandler {
+export interface ConnectionOptions {
+  readonly context: EdgeContext;
+  readonly stream: Duplex;
+  /** Whom it connects, for people. */
+  readonly address: string;
+  /** Makes the first speaker. */
+  readonly greet: (connection: Connection) => Speaker;
+}
+
+export class Connection implements FrameHandler, Flushable {
   readonly context: EdgeContext;
   readonly address: string;
-  readonly #socket: Socket;
+  readonly #stream: Duplex;
   readonly #framer = new Framer(this);
-  #client: Client | null = null;
-  #cancelConnectTimeout: Cancel | null;
+  #speaker: Speaker;
   #isOpen = true;
   #isClosing = false;
   #holds = 0;
-  /** Answers to the chunk that is being read. */
+  /** Answers that are written at the end of the chunk, or soon. */
   #replies: Buffer[] = [];
   #isReading = false;
-  /** Answers written since the socket was last empty. */
+  #isFlushAsked = false;
+  /** Answers written since the stream was last empty. */
   #replyBytes = 0;
   #frames = 0;
 
-  constructor(context: EdgeContext, socket: Socket) {
+  constructor({ context, stream, address, greet }: ConnectionOptions) {
     this.context = context;
-    this.#socket = socket;
-    this.address = `${socket.remoteAddress ?? "?"}:${socket.remotePort ?? "?"}`;
-    this.#cancelConnectTimeout = context.clock.after(limits.connectTimeoutMs, () =>
-      this.refuse("connect_timeout", "no complete CONNECT in time"),
-    );
-    socket.on("data", (chunk: Buffer) => this.#read(chunk));
-    socket.on("drain", () => this.#drained());
+    this.address = address;
+    this.#stream = stream;
+    this.#speaker = greet(this);
+    stream.on("data", (chunk: Buffer) => this.#read(chunk));
+    stream.on("drain", () => this.#drained());
     // A reset is an ordinary end; "close" follows.
-    socket.on("error", () => this.close());
-    socket.on("end", () => this.close());
-    socket.on("close", () => this.close());
+    stream.on("error", () => this.close());
+    stream.on("end", () => this.close());
+    stream.on("close", () => this.close());
   }
 
-  /** False once the end has begun: nothing more is read or written. */
+  /** False once it has ended: nothing more is read or written. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
   get backlogBytes(): number {
-    return this.#socket.writableLength;
+    return this.#stream.writableLength;
   }
 
-  /** CONNECT was accepted: from now on packets are the client's. */
-  accepted(client: Client): void {
-    this.#cancelConnectTimeout?.();
-    this.#cancelConnectTimeout = null;
-    this.#client = client;
+  /** From now on packets are for `speaker`. */
+  become(speaker: Speaker): void {
+    this.#speaker = speaker;
   }
 
   header(first: number, remainingLength: number): void {
-    if (this.#client === null && packetType(first) !== PacketType.Connect) {
-      throw new PacketRefused("protocol_violation", "the first packet is not CONNECT (MQTT-3.1.0-1)");
-    }
-    checkHeader(LEVEL_3_1_1, first, remainingLength, this.context.payloadBytesMax);
+    this.#speaker.header(first, remainingLength);
   }
 
   frame(first: number, bytes: Buffer, start: number, end: number): void {
     this.#frames += 1;
-    const client = this.#client;
-    if (client === null) handleConnect(this, bytes, start, end);
-    else if (packetType(first) === PacketType.Publish) handlePublish(client, first, bytes, start, end);
-    else this.#frameOf(client, packetType(first), bytes, start, end);
+    this.#speaker.frame(first, bytes, start, end);
   }
 
-  /** Writes an answer; the answers to one chunk go out in one write. */
+  /** Writes an answer, together with the others of the same chunk or the same turn. */
   reply(bytes: Buffer): void {
     if (!this.#isOpen) return;
     this.#replies.push(bytes);
-    if (!this.#isReading) this.#writeReplies();
+    if (!this.#isReading) this.wake();
   }
 
-  /** Writes deliveries; the sink has looked at `backlogBytes` before. */
+  /** Writes deliveries, behind the answers that were given. Whoever sends has looked at `backlogBytes` before. */
   send(bytes: Buffer): void {
     if (!this.#isOpen) return;
     this.#writeReplies();
-    this.#socket.write(bytes);
+    this.#stream.write(bytes);
   }
 
-  /** Stops reading for a reason, until that reason and all others are released. */
+  /** Asks for one flush, after the code that is running now has returned. */
+  wake(): void {
+    if (this.#isFlushAsked) return;
+    this.#isFlushAsked = true;
+    this.context.flusher.add(this);
+  }
+
+  /** What was asked for: answers go out, and reading goes on where nothing holds it any more. */
+  flush(): void {
+    this.#isFlushAsked = false;
+    this.#speaker.flush();
+    if (!this.#isOpen) return;
+    this.#writeReplies();
+    if (this.#holds !== 0 || !this.#framer.isHeld) return;
+    this.#framer.release();
+    this.#handle(null);
+    if (this.#holds === 0) this.#stream.resume();
+  }
+
+  /** Hands on no further packet for a reason, until that reason and all others are released. */
   hold(hold: Hold): void {
     // What is ending is read to its end.
     if (this.#isClosing) return;
-    if (this.#holds === 0) this.#socket.pause();
+    if (this.#holds === 0) {
+      this.#framer.hold();
+      this.#stream.pause();
+    }
     this.#holds |= hold;
   }
 
   release(hold: Hold): void {
-    if (!this.isHeldBy(hold)) return;
+    if ((this.#holds & hold) === 0) return;
     this.#holds &= ~hold;
-    if (this.#holds === 0) this.#socket.resume();
+    if (this.#holds === 0) this.wake();
   }
 
   /** Whether one of these holds (several reasons are joined by `|`). */
@@ -117,76 +131,65 @@ export class Connection implements FrameHandler {
     return (this.#holds & holds) !== 0;
   }
 
-  /** Ends the connection for a reason that is counted and logged. The will is published (MQTT-3.1.2-8). */
-  refuse(code: RefusalCode, detail: string): void {
+  /** Ends the connection for a reason that is counted, logged and, where the protocol can, told (MQTT 5.0, 4.13). */
+  refuse(code: RefusalCode, detail: string, reason: Reason | null = meaningOf(code)): void {
     if (this.#isClosing) return;
     const { metrics, logger } = this.context;
+    const { clientId } = this.#speaker;
     metrics.refused(code);
-    const facts = { code, detail, address: this.address, clientId: this.#client?.id };
+    const facts = { code, detail, address: this.address, clientId };
     // Strangers could fill the log.
-    if (this.#client === null) logger.debug(facts, "connection refused");
+    if (clientId === undefined) logger.debug(facts, "connection refused");
     else logger.info(facts, "client disconnected");
-    this.close();
+    this.close(this.#speaker.farewell({ code, detail, reason }));
   }
 
   /** Ends the connection: what was written is sent; what the client still sends is thrown away, so that it can read to the end. */
-  close(): void {
+  close(farewell: Buffer | null = null): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    this.#cancelConnectTimeout?.();
     this.#framer.stop();
-    this.#client?.close();
+    this.#speaker.ended();
+    if (farewell !== null) this.#replies.push(farewell);
     this.#writeReplies();
     this.#isOpen = false;
-    this.#socket.end();
+    this.#stream.end();
     this.#holds = 0;
-    this.#socket.resume();
-    const cancel = this.context.clock.after(limits.closeLingerMs, () => this.#socket.destroy());
-    this.#socket.once("close", cancel);
+    this.#stream.resume();
+    const cancel = this.context.clock.after(limits.closeLingerMs, () => this.#stream.destroy());
+    this.#stream.once("close", cancel);
   }
 
-  /** Reads no more and ends as soon as no publish waits for its acknowledgement. */
+  /** Reads no more and ends as soon as nothing waits for an answer. */
   closeWhenIdle(): void {
     this.hold(Hold.Stopping);
-    if (this.#client === null || this.#client.publishes.isEmpty) this.close();
+    if (this.#speaker.isIdle) this.stop();
   }
 
-  /** The client has no publish that waits. */
+  /** Nothing waits for an answer. */
   idle(): void {
-    if (this.isHeldBy(Hold.Stopping)) this.close();
+    if (this.isHeldBy(Hold.Stopping)) this.stop();
   }
 
-  #frameOf(client: Client, type: number, bytes: Buffer, start: number, end: number): void {
-    switch (type) {
-      case PacketType.Puback:
-        handlePuback(client, bytes, start, end);
-        break;
-      case PacketType.Pingreq:
-        handlePingreq(client);
-        break;
-      case PacketType.Subscribe:
-        handleSubscribe(client, bytes, start, end);
-        break;
-      case PacketType.Unsubscribe:
-        handleUnsubscribe(client, bytes, start, end);
-        break;
-      case PacketType.Disconnect:
-        handleDisconnect(client);
-        break;
-      case PacketType.Connect:
-        throw new PacketRefused("protocol_violation", "a second CONNECT (MQTT-3.1.0-2)");
-      default:
-        throw new PacketRefused("qos2_unsupported", `packet type ${type} belongs to QoS 2`);
-    }
+  /** Ends the connection because the edge ends: neither counted nor logged. */
+  stop(): void {
+    if (this.#isClosing) return;
+    const detail = "the node is stopping";
+    this.close(this.#speaker.farewell({ code: "shutting_down", detail, reason: meaningOf("shutting_down") }));
   }
 
   #read(chunk: Buffer): void {
-    if (!this.#isOpen) return;
+    if (this.#isOpen) this.#handle(chunk);
+  }
+
+  /** The packets of a chunk, or (`null`) of what a hold left of one. */
+  #handle(chunk: Buffer | null): void {
     const frames = this.#frames;
     this.#isReading = true;
     try {
-      this.#framer.push(chunk);
-      if (this.#frames !== frames && this.#isOpen) this.#client?.afterRead();
+      if (chunk === null) this.#framer.goOn();
+      else this.#framer.push(chunk);
+      if (this.#frames !== frames && this.#isOpen) this.#speaker.afterRead();
     } catch (error) {
       this.#failed(error);
     }
@@ -200,19 +203,19 @@ export class Connection implements FrameHandler {
     if (first === undefined) return;
     const bytes = this.#replies.length === 1 ? first : Buffer.concat(this.#replies);
     this.#replies = [];
-    if (!this.#socket.write(bytes)) this.#replyBytes += bytes.length;
+    if (!this.#stream.write(bytes)) this.#replyBytes += bytes.length;
     if (this.#replyBytes > limits.replyBytesMax) this.hold(Hold.Replies);
   }
 
   #drained(): void {
     this.#replyBytes = 0;
     this.release(Hold.Replies);
-    if (this.#isOpen) this.#client?.sink.pump();
+    if (this.#isOpen) this.#speaker.drained();
   }
 
   #failed(error: unknown): void {
     if (error instanceof PacketRefused) {
-      this.refuse(error.code, error.message);
+      this.refuse(error.code, error.message, error.reason);
       return;
     }
     // A broken rule stops the node; anything else costs one connection.

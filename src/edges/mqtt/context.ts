@@ -4,12 +4,14 @@ import type { Clock } from "../../runtime/clock.js";
 import type { Logger } from "../../runtime/logger.js";
 import type { EdgeMetrics } from "../../runtime/metrics.js";
 import type { Random } from "../../runtime/random.js";
+import type { EnhancedAuthentication } from "../../security/enhanced-auth.js";
 import type { SocketBudget } from "../socket-budget.js";
 import type { ClientRegistry } from "./client-registry.js";
-import type { PublishEncoder } from "./encode-publish.js";
+import type { DeliveryContext } from "./delivery/context.js";
 import type { Flusher } from "./flusher.js";
+import type { LostOpens } from "./sessions/lost-opens.js";
+import type { SessionCloser } from "./sessions/session-closer.js";
 import type { TopicCache } from "./topic-cache.js";
-import type { TurnBudget } from "./turn-budget.js";
 
 /** What the node gives the edge. */
 export interface MqttEdgeOptions {
@@ -28,15 +30,20 @@ export interface MqttEdgeOptions {
   readonly autoCreate: boolean;
   /** Sockets of all edges. */
   readonly sockets: SocketBudget;
+  /** The longest that a session outlives its connection. */
+  readonly sessionExpirySecondsMax: number;
+  /** The longest keep-alive; 65,535 for any, and none. */
+  readonly keepAliveSecondsMax: number;
+  /** Topic filters that are refused, as they are written. */
+  readonly denySubscribe: readonly string[];
+  readonly enhancedAuthentication: EnhancedAuthentication;
 }
 
 export interface EdgeContext extends MqttEdgeOptions {
   readonly clients: ClientRegistry;
   readonly topics: TopicCache;
-  /** The formats of MQTT 3.1.1: live messages, and retained ones at SUBSCRIBE. */
-  readonly liveEncoder: PublishEncoder;
-  readonly retainedEncoder: PublishEncoder;
   readonly flusher: Flusher;
-  /** Looking through all retained messages is done here. */
-  readonly turnBudget: TurnBudget;
+  readonly delivery: DeliveryContext;
+  readonly closer: SessionCloser;
+  readonly lostOpens: LostOpens;
 }

@@ -69,6 +69,10 @@ export class Framer {
     }
   }
 
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
   /** After the packet in hand no other is handed on before `release`. */
   hold(): void {
     this.#isHeld = true;

@@ -1,4 +1,7 @@
-/** Why a connection's socket is not read. Bits: several reasons may hold at a time, and each is released by itself. */
+/**
+ * Why a connection is not read. Bits: several reasons may hold at a time, and each is released by itself. A hold takes effect after the
+ * packet in hand, also in the middle of a received chunk.
+ */
 export const Hold = {
   /** Too many of the client's publishes wait for commit. */
   Publishes: 1,
@@ -10,5 +13,11 @@ export const Hold = {
   Retained: 8,
   /** The edge is stopping. */
   Stopping: 16,
+  /** The session is being opened: what the client has sent behind its CONNECT waits for that (MQTT 5.0, 3.1.4). */
+  Opening: 32,
+  /** Too many of the client's SUBSCRIBEs and UNSUBSCRIBEs wait for commit. */
+  Subscriptions: 64,
+  /** A step of the authentication is being thought about. */
+  Authentication: 128,
 } as const;
 export type Hold = (typeof Hold)[keyof typeof Hold];

@@ -27,8 +27,8 @@ export type RefusalCode =
   | "taken_over"
   /** An operator disconnected it. */
   | "kicked"
-  /** A packet of the QoS 2 exchange. */
-  | "qos2_unsupported"
+  /** The group took this node for dead, and its connections for ended. */
+  | "node_down"
   /** The CONNECT names an authentication method that is not served (MQTT 5.0, 4.12). */
   | "bad_authentication_method"
   /** It asked for what it may not have. */

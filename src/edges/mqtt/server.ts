@@ -1,16 +1,20 @@
 /**
- * The MQTT edge: a TCP listener and its connections. MQTT 3.1.1 with QoS 0 and 1; QoS 2, kept sessions and 5.0 have no code here:
- * their handlers go beside the others, their state into `client.ts`.
+ * The MQTT edge: a TCP listener, streams that others hand over, their connections, and what the group does to the sessions of those.
  */
 import { createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { SessionListener } from "../../broker.js";
 import { FatalError } from "../../errors.js";
 import { limits } from "../../limits.js";
 import type { ClientView, Edge } from "../edge.js";
 import { ClientRegistry } from "./client-registry.js";
+import { Stranger } from "./connect/stranger.js";
 import { Connection } from "./connection.js";
 import type { EdgeContext, MqttEdgeOptions } from "./context.js";
-import { PublishEncoder } from "./encode-publish.js";
+import { createDeliveryContext } from "./delivery/context.js";
 import { Flusher } from "./flusher.js";
+import { LostOpens } from "./sessions/lost-opens.js";
+import { SessionCloser } from "./sessions/session-closer.js";
 import { TopicCache } from "./topic-cache.js";
 import { TurnBudget } from "./turn-budget.js";
 
@@ -19,12 +23,20 @@ export type { MqttEdgeOptions } from "./context.js";
 /** Finds peers that vanished without a word and asked for no keep-alive. */
 const TCP_KEEP_ALIVE_MS = 60_000;
 
-/** Builds the edge; nothing listens before `start`. */
-export function createMqttEdge(options: MqttEdgeOptions): Edge {
-  return new MqttEdge(options);
+export interface MqttEdge extends Edge {
+  /**
+   * Serves MQTT on a stream of bytes that somebody else accepted, a WebSocket's; `address` is whom it connects. One above the ceiling is
+   * destroyed. The edge ends the stream; whoever made it counts its socket.
+   */
+  attach(stream: Duplex, address: string): void;
 }
 
-class MqttEdge implements Edge {
+/** Builds the edge; nothing listens before `start`. */
+export function createMqttEdge(options: MqttEdgeOptions): MqttEdge {
+  return new MqttServer(options);
+}
+
+class MqttServer implements MqttEdge, SessionListener {
   readonly #context: EdgeContext;
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
@@ -32,16 +44,20 @@ class MqttEdge implements Edge {
   #onAllClosed: (() => void) | null = null;
 
   constructor(options: MqttEdgeOptions) {
-    const nowMs = (): number => options.broker.nowMs();
+    const { broker, clock, metrics, logger } = options;
+    const clients = new ClientRegistry();
+    const closer = new SessionCloser(broker, clock);
+    const turnBudget = new TurnBudget(clock);
     this.#context = {
       ...options,
-      clients: new ClientRegistry(),
+      clients,
       topics: new TopicCache(),
-      liveEncoder: new PublishEncoder(0, nowMs),
-      retainedEncoder: new PublishEncoder(1, nowMs),
       flusher: new Flusher(),
-      turnBudget: new TurnBudget(options.clock),
+      delivery: createDeliveryContext({ broker, metrics, logger, clock, turnBudget }),
+      closer,
+      lostOpens: new LostOpens({ broker, clock, clients, closer }),
     };
+    broker.listenToSessions(this);
     this.#server = createServer(
       { noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS },
       (socket) => this.#accept(socket),
@@ -71,10 +87,20 @@ class MqttEdge implements Edge {
     this.stopAccepting();
     for (const connection of this.#connections) connection.closeWhenIdle();
     const cancel = this.#context.clock.after(limits.closeLingerMs, () => {
-      for (const connection of this.#connections) connection.close();
+      for (const connection of this.#connections) connection.stop();
     });
     await this.#allClosed();
     cancel();
+    await this.#context.closer.settled(limits.sessionsCloseMs);
+  }
+
+  attach(stream: Duplex, address: string): void {
+    if (this.#isFull()) {
+      this.#context.metrics.refused("too_many_connections");
+      stream.destroy();
+      return;
+    }
+    this.#connect(stream, address);
   }
 
   clients(): readonly ClientView[] {
@@ -87,19 +113,46 @@ class MqttEdge implements Edge {
     return client !== undefined;
   }
 
+  displaced({ session, epoch, reason }: Parameters<SessionListener["displaced"]>[0]): void {
+    this.#context.clients.of(session, epoch)?.displaced(reason);
+  }
+
+  assigned({ session, epoch, items }: Parameters<SessionListener["assigned"]>[0]): void {
+    this.#context.clients.of(session, epoch)?.delivery.assigned(items);
+  }
+
+  restored(): void {
+    const { clients, broker } = this.#context;
+    for (const client of clients.all()) {
+      const session = broker.session(client.session.number);
+      if (session?.epoch !== client.session.epoch || session.owner === null) client.displaced("taken_over");
+    }
+  }
+
   #accept(socket: Socket): void {
-    const { metrics, connectionsMax, sockets } = this.#context;
-    const isFull = this.#connections.size >= connectionsMax + limits.handshakesMax;
-    if (!this.#isAccepting || isFull || !sockets.take()) {
+    const { metrics, sockets } = this.#context;
+    if (this.#isFull() || !sockets.take()) {
       metrics.refused("too_many_connections");
       socket.destroy();
       return;
     }
-    metrics.connections.inc();
-    const connection = new Connection(this.#context, socket);
+    socket.once("close", () => sockets.release());
+    this.#connect(socket, `${socket.remoteAddress ?? "?"}:${socket.remotePort ?? "?"}`);
+  }
+
+  #isFull(): boolean {
+    return (
+      !this.#isAccepting || this.#connections.size >= this.#context.connectionsMax + limits.handshakesMax
+    );
+  }
+
+  #connect(stream: Duplex, address: string): void {
+    const context = this.#context;
+    context.metrics.connections.inc();
+    const greet = (connection: Connection): Stranger => new Stranger(connection);
+    const connection = new Connection({ context, stream, address, greet });
     this.#connections.add(connection);
-    socket.once("close", () => {
-      sockets.release();
+    stream.once("close", () => {
       this.#connections.delete(connection);
       if (this.#connections.size === 0) this.#onAllClosed?.();
     });

@@ -1,12 +1,13 @@
 /** The MQTT edge on a free port with a broker that the test has in hand. */
 
-import type { Edge } from "../../../src/edges/edge.js";
-import { createMqttEdge, type MqttEdgeOptions } from "../../../src/edges/mqtt/server.js";
+import { SESSION_NEVER_EXPIRES } from "../../../src/commands/command.js";
+import { createMqttEdge, type MqttEdge, type MqttEdgeOptions } from "../../../src/edges/mqtt/server.js";
 import { SocketBudget } from "../../../src/edges/socket-budget.js";
 import { systemClock } from "../../../src/runtime/clock.js";
 import { silentLogger } from "../../../src/runtime/logger.js";
 import type { EdgeMetrics } from "../../../src/runtime/metrics.js";
 import { seededRandom } from "../../../src/runtime/random.js";
+import { NO_ENHANCED_AUTHENTICATION } from "../../../src/security/enhanced-auth.js";
 import { FakeBroker } from "../../support/fake-broker.js";
 
 /** What was counted. */
@@ -43,7 +44,7 @@ export interface TestEdge {
   readonly port: number;
   readonly broker: FakeBroker;
   readonly metrics: CountingMetrics;
-  readonly edge: Edge;
+  readonly edge: MqttEdge;
   close(): Promise<void>;
 }
 
@@ -63,6 +64,10 @@ export async function startEdge(
     connectionsMax: 1_000,
     autoCreate: true,
     sockets: new SocketBudget(Number.POSITIVE_INFINITY),
+    sessionExpirySecondsMax: SESSION_NEVER_EXPIRES,
+    keepAliveSecondsMax: 65_535,
+    denySubscribe: [],
+    enhancedAuthentication: NO_ENHANCED_AUTHENTICATION,
     ...overrides,
     broker,
   });

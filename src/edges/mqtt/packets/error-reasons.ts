@@ -23,7 +23,7 @@ const MEANINGS: Partial<Record<ErrorCode | RefusalCode, readonly Reason[]>> = {
   taken_over: [Reason.SessionTakenOver],
   session_displaced: [Reason.SessionTakenOver],
   kicked: [Reason.AdministrativeAction],
-  qos2_unsupported: [Reason.QosNotSupported],
+  node_down: [Reason.ServerBusy],
   receive_maximum_exceeded: [Reason.ReceiveMaximumExceeded],
   topic_alias_invalid: [Reason.TopicAliasInvalid],
   properties_too_large: [Reason.QuotaExceeded],
