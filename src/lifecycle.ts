@@ -16,8 +16,11 @@ export class Lifecycle {
   /** Resolves when the node has to stop by itself. */
   readonly failed: Promise<Error>;
   readonly fail: (error: Error) => void;
-  /** "starting" until the stream has its identity and is caught up with, then "serving" until stop or failure. */
-  phase: "starting" | "serving" | "stopping" = "starting";
+  /**
+   * "starting" until the stream has its identity and is caught up with, then "serving"; "leaving" while what its clients have begun is brought
+   * to an end, "stopping" when nothing is taken any more, which a failure leads to at once.
+   */
+  phase: "starting" | "serving" | "leaving" | "stopping" = "starting";
   readonly #clock: Clock;
   /** Since when no leader is known; `null` while one is. */
   #leaderlessSinceMs: number | null;
@@ -48,7 +51,7 @@ export class Lifecycle {
   readiness(): Readiness {
     const not = (reason: string, canRead = false): Readiness => ({ ready: false, reason, canRead });
     if (this.phase === "starting") return not("the node is starting");
-    if (this.phase === "stopping") return not("the node is stopping");
+    if (this.phase === "leaving" || this.phase === "stopping") return not("the node is stopping");
     return this.#isLeaderless() ? not("the group has no leader", true) : { ready: true };
   }
 

@@ -19,6 +19,8 @@ import { NO_ENHANCED_AUTHENTICATION } from "./security/enhanced-auth.js";
 
 /** How often the stop looks whether what it waits for is there. */
 const STOP_POLL_MS = 2;
+/** How long what was sent before the stop may take to be committed and delivered, while more may be coming. */
+const STOP_PATIENCE_MS = 1_000;
 
 export interface RunningNode {
   readonly nodeId: string;
@@ -137,15 +139,15 @@ async function stopNode(
   lifecycle: Lifecycle,
 ): Promise<void> {
   const hasFailed = lifecycle.phase === "stopping";
-  lifecycle.phase = "stopping";
+  if (!hasFailed) lifecycle.phase = "leaving";
   for (const edge of edges) edge.stopAccepting();
   if (!hasFailed) await core.raft.handOver();
-  const deadlineMs = systemClock.monotonicMs() + limits.shutdownMs / 2;
-  while (!hasFailed && core.submitter.pendingCommands > 0 && systemClock.monotonicMs() < deadlineMs) {
-    await wait(STOP_POLL_MS);
-  }
+  if (!hasFailed) await committed(core, STOP_PATIENCE_MS);
   core.brokers.flushNow();
+  // While commands are still taken: what clients have begun, and that they are gone.
   for (const edge of edges) await edge.stop();
+  lifecycle.phase = "stopping";
+  if (!hasFailed) await committed(core, limits.shutdownMs / 3);
   core.disk.stop();
   core.presence.stop();
   await core.housekeeping.stop();
@@ -155,6 +157,12 @@ async function stopNode(
   await (hasFailed ? core.replica.abort() : core.replica.close());
   await core.log.close();
   await directory.unlock();
+}
+
+/** Until nothing waits for commit; a busy node always has something, so not for ever. */
+async function committed({ submitter }: Core, patienceMs: number): Promise<void> {
+  const deadlineMs = systemClock.monotonicMs() + patienceMs;
+  while (submitter.pendingCommands > 0 && systemClock.monotonicMs() < deadlineMs) await wait(STOP_POLL_MS);
 }
 
 function once<Result>(task: () => Promise<Result>): () => Promise<Result> {

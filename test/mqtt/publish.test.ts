@@ -11,8 +11,9 @@ import { publishPacket, RawClient } from "./support/raw-client.js";
 class UndecidedBroker extends FakeBroker {
   readonly waiting: ((result: CommandResult) => void)[] = [];
 
-  override submit(_command: Command, done: (result: CommandResult) => void): void {
-    this.waiting.push(done);
+  override submit(command: Command, done: (result: CommandResult) => void): void {
+    if (command.kind === "publish") this.waiting.push(done);
+    else super.submit(command, done);
   }
 }
 
@@ -34,7 +35,10 @@ beforeEach(async () => {
   server = await startEdge();
   client = await RawClient.connected(server.port, "publisher");
 });
-afterEach(() => server.close());
+afterEach(() => {
+  server.broker.refusal = null;
+  return server.close();
+});
 
 function published(): { topic: string; payload: string; qos: number; retain: boolean }[] {
   return server.broker.store.messages.map(({ topic, payload, qos, retain }) => ({
@@ -49,7 +53,7 @@ describe("QoS 1", () => {
   it("is acknowledged once it is committed, not before", async () => {
     const commit = server.broker.holdCommits();
     client.send("32 09 00 03 'a/b' 00 0a 'hi'");
-    await until(() => server.broker.commands.length === 1);
+    await until(() => server.broker.publishes.length === 1);
     await client.expectNothing();
     commit();
     await client.expect("40 02 00 0a");

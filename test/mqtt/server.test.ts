@@ -48,7 +48,7 @@ it("stop waits for what is being committed, acknowledges it, and reads no more",
   const stranger = await RawClient.open(server.port);
   const commit = server.broker.holdCommits();
   client.send(publishPacket("a", "x", 7));
-  await until(() => server.broker.commands.length === 1);
+  await until(() => server.broker.publishes.length === 1);
   const stopped = server.edge.stop();
   await idle.expectClosed();
   await stranger.expectClosed();
@@ -57,7 +57,7 @@ it("stop waits for what is being committed, acknowledges it, and reads no more",
   await client.expect("40 02 00 07");
   await client.expectClosed();
   await stopped;
-  expect(server.broker.commands.length).toBe(1);
+  expect(server.broker.publishes.length).toBe(1);
 });
 
 it("stop does not wait for ever: not for a commit, not for a client that reads nothing", async () => {
@@ -71,7 +71,7 @@ it("stop does not wait for ever: not for a commit, not for a client that reads n
   await publisher.take(400);
   server.broker.holdCommits();
   publisher.send(publishPacket("a", "x", 1));
-  await until(() => server.broker.commands.some((command) => "topic" in command && command.topic === "a"));
+  await until(() => server.broker.publishes.some(({ topic }) => topic === "a"));
   await server.close();
   expect(server.edge.clients()).toEqual([]);
   client.drop();

@@ -4,7 +4,7 @@
  */
 import type { Broker, NodeStatus, Readiness, SessionListener, TopicView } from "../../src/broker.js";
 import { decodeEnvelope } from "../../src/commands/codec.js";
-import type { Command } from "../../src/commands/command.js";
+import type { Command, PublishCommand } from "../../src/commands/command.js";
 import { Submitter } from "../../src/commands/submit.js";
 import type { ErrorCode } from "../../src/errors.js";
 import { limits } from "../../src/limits.js";
@@ -31,6 +31,8 @@ export class FakeBroker implements Broker {
   /** What every command is refused with. */
   refusal: ErrorCode | null = null;
   timeMs = 1_700_000_000_000;
+  /** What `otherNode` gives. */
+  elsewhere: string | null = null;
   readonly #submitter: Submitter;
   #proposed: Uint8Array[] = [];
   readonly #sessions = new SessionEvents("1", () => 1);
@@ -44,7 +46,7 @@ export class FakeBroker implements Broker {
       incarnation: () => 1,
       propose: (payload) => this.#propose(payload),
       refusal: () => this.refusal,
-      clock: systemClock,
+      clock: { ...systemClock, nowMs: () => this.timeMs },
       publishSeconds: metrics.publishSeconds,
       limits,
     });
@@ -72,6 +74,26 @@ export class FakeBroker implements Broker {
       this.#isHeld = false;
       this.#apply();
     };
+  }
+
+  /** The publishes that were submitted. */
+  get publishes(): readonly PublishCommand[] {
+    return this.commands.filter((command) => command.kind === "publish");
+  }
+
+  /** Time goes on, and whatever is due happens. */
+  async advance(ms: number): Promise<void> {
+    this.timeMs += ms;
+    await this.perform({ kind: "tick" });
+  }
+
+  /** A command of another node, applied as if it came out of the log. */
+  performElsewhere(node: string, command: Command): CommandResult {
+    const sequence = this.machine.lastProposalOf(node).sequence + 1;
+    const envelope = { origin: node, incarnation: 1, sequence, timeMs: this.timeMs, commands: [command] };
+    const applied = this.machine.apply(envelope, this.machine.appliedIndex + 1);
+    for (const effect of applied.effects) this.#perform(effect);
+    return applied.results[0] ?? { kind: "failed", code: "internal" };
   }
 
   /** What waits for `onceDrained` is told. */
@@ -167,7 +189,7 @@ export class FakeBroker implements Broker {
   }
 
   otherNode(): string | null {
-    return null;
+    return this.elsewhere;
   }
 
   readiness(): Readiness {

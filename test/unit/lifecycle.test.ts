@@ -53,6 +53,13 @@ test("each time without a leader is counted from its own beginning", () => {
   }
 });
 
+test("a node that is leaving is not ready, and takes what its clients have begun", () => {
+  lifecycle.leaderIs("1");
+  lifecycle.phase = "leaving";
+  expect(lifecycle.readiness()).toEqual({ ready: false, reason: "the node is stopping", canRead: false });
+  expect(lifecycle.refusal()).toBeNull();
+});
+
 test("a node that stops refuses, whoever leads, and a failure stops it", async () => {
   lifecycle.phase = "serving";
   lifecycle.leaderIs("1");

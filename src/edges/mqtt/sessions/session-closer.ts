@@ -4,9 +4,12 @@
  */
 import type { Broker } from "../../../broker.js";
 import type { CloseSessionCommand } from "../../../commands/command.js";
+import type { ErrorCode } from "../../../errors.js";
 import type { Cancel, Clock } from "../../../runtime/clock.js";
 import type { CommandResult } from "../../../state-machine/effects.js";
 
+/** Displaced: whoever did that has seen to the will. Shutting down: the group will see that the node is gone. */
+const FINAL: ReadonlySet<ErrorCode> = new Set(["session_displaced", "shutting_down"]);
 /** How long what was refused waits before it is tried again. */
 const RETRY_MS = 250;
 
@@ -47,8 +50,7 @@ export class SessionCloser {
 
   #done(command: CloseSessionCommand, result: CommandResult): void {
     this.#underWay -= 1;
-    // Displaced: whoever did that has seen to the will. Unknown: a second time it does nothing.
-    if (result.kind === "failed" && result.code !== "session_displaced" && !this.#isOver) {
+    if (result.kind === "failed" && !FINAL.has(result.code) && !this.#isOver) {
       this.#refused.push(command);
       this.#cancelRetry ??= this.#clock.after(RETRY_MS, () => this.#retry());
     }
