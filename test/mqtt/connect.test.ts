@@ -24,7 +24,7 @@ describe("a CONNECT that is accepted", () => {
     ["a client id and a clean session", "10 0e 00 04 'MQTT' 04 02 00 3c 00 02 'ab'"],
     ["an empty client id with a clean session (MQTT-3.1.3-6)", "10 0c 00 04 'MQTT' 04 02 00 3c 00 00"],
     [
-      "Clean Session 0: there is no session to be present (MQTT-3.2.2-3)",
+      "Clean Session 0 without a session that could be present (MQTT-3.2.2-3)",
       "10 0e 00 04 'MQTT' 04 00 00 3c 00 02 'ab'",
     ],
     ["user name and password", "10 14 00 04 'MQTT' 04 c2 00 3c 00 02 'ab' 00 01 'u' 00 01 'p'"],
@@ -99,8 +99,8 @@ describe("a CONNECT that gets a CONNACK and the end", () => {
       "unsupported_protocol_version",
     ],
     [
-      "level 5, answered in its own form",
-      "10 0f 00 04 'MQTT' 05 02 00 3c 00 00 02 'ab'",
+      "level 6, answered in the form of 5.0",
+      "10 0f 00 04 'MQTT' 06 02 00 3c 00 00 02 'ab'",
       "20 03 00 84 00",
       "unsupported_protocol_version",
     ],

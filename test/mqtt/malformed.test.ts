@@ -160,10 +160,6 @@ describe("from a connected client", () => {
     ["PUBACK that is too short (3.4)", "40 01 00", "malformed_packet"],
     ["PUBACK that is too long (3.4)", "40 03 00 01 00", "malformed_packet"],
     ["PUBREL with flags 0 (MQTT-3.6.1-1)", "60 02 00 01", "malformed_packet"],
-    ["PUBREC of an exchange that never began", "50 02 00 01", "qos2_unsupported"],
-    ["PUBREL of an exchange that never began", "62 02 00 01", "qos2_unsupported"],
-    ["PUBCOMP of an exchange that never began", "70 02 00 01", "qos2_unsupported"],
-    ["PUBLISH at QoS 2", "34 06 00 01 'a' 00 01 'b'", "qos2_unsupported"],
     ["PUBLISH at QoS 3 (MQTT-3.3.1-4)", "36 06 00 01 'a' 00 01 'b'", "malformed_packet"],
     ["PUBLISH at QoS 0 with DUP (MQTT-3.3.1-2)", "38 04 00 01 'a' 'b'", "malformed_packet"],
     ["PUBLISH with packet id 0 (MQTT-2.3.1-1)", "32 06 00 01 'a' 00 00 'b'", "protocol_violation"],
@@ -181,7 +177,6 @@ describe("from a connected client", () => {
     ["PUBLISH without room for a topic length", "30 01 00", "malformed_packet"],
     ["PUBLISH without a body", "30 00", "malformed_packet"],
     ["PUBLISH at QoS 1 without room for a packet id", "32 04 00 01 'a' 00", "malformed_packet"],
-    ["PUBLISH at QoS 1 to a $ topic", publishPacket("$SYS/x", "b", 1), "invalid_topic"],
     ["PUBLISH at QoS 1 to a topic that is too deep", publishPacket(deep, "b", 1), "invalid_topic"],
     [
       "PUBLISH at QoS 1 to a topic that is too long",
@@ -264,6 +259,18 @@ describe("what looks bad and is not", () => {
   it("PUBACK of an id that is not in use is passed over", async () => {
     client.send("40 02 12 34");
     await client.expectNothing();
+  });
+
+  it("packets of a QoS 2 exchange that never began are answered as if it had (4.4)", async () => {
+    client.send("70 02 00 01 62 02 00 02 50 02 00 03");
+    await client.expect("70 02 00 02 62 02 00 03");
+  });
+
+  it("PUBLISH to a $ topic is acknowledged, dropped and counted (MQTT-3.3.5-2)", async () => {
+    client.send(Buffer.concat([publishPacket("$SYS/x", "b", 1), bytes("34 09 00 04 '$SYS' 00 02 'b'")]));
+    await client.expect("40 02 00 01 50 02 00 02");
+    expect(server.metrics.of("dropped invalid_topic")).toBe(2);
+    expect(server.broker.topics("$", null, 1)).toEqual([]);
   });
 
   it.each([

@@ -50,8 +50,7 @@ const DISPLACED: Readonly<Record<DisplacedReason, readonly [RefusalCode, string]
 const ACK_OVERHEAD_BYTES = 16;
 
 /** A client is not silent while the server does not listen. It is while it does not take its answers. */
-const NOT_HEARD =
-  Hold.Publishes | Hold.Saturated | Hold.Retained | Hold.Subscriptions | Hold.Authentication | Hold.Opening;
+const NOT_HEARD = Hold.Publishes | Hold.Saturated | Hold.Subscriptions | Hold.Authentication | Hold.Opening;
 
 export class Client implements Speaker {
   readonly id: string;
@@ -141,15 +140,7 @@ export class Client implements Speaker {
     const { connection, context } = this;
     this.#keepAlive.heard();
     const changes = this.subscriptions.takeChanges();
-    if (changes !== null) {
-      let isLooking = true;
-      this.delivery.setFilters(changes.all, changes.wanted, () => {
-        isLooking = false;
-        this.#release(Hold.Retained);
-      });
-      // While retained messages are looked for, what the client asks next waits: it comes after them.
-      if (isLooking) connection.hold(Hold.Retained);
-    }
+    if (changes !== null) this.delivery.setFilters(changes.all, changes.wanted);
     this.#pump();
     if (context.broker.saturated && !connection.isHeldBy(Hold.Saturated)) {
       connection.hold(Hold.Saturated);

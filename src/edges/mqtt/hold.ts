@@ -9,15 +9,13 @@ export const Hold = {
   Saturated: 2,
   /** The client does not read its answers. */
   Replies: 4,
-  /** Retained messages are being looked for: what the client asks next comes after them. */
-  Retained: 8,
   /** The edge is stopping. */
-  Stopping: 16,
+  Stopping: 8,
   /** The session is being opened: what the client has sent behind its CONNECT waits for that (MQTT 5.0, 3.1.4). */
-  Opening: 32,
+  Opening: 16,
   /** Too many of the client's SUBSCRIBEs and UNSUBSCRIBEs wait for commit. */
-  Subscriptions: 64,
+  Subscriptions: 32,
   /** A step of the authentication is being thought about. */
-  Authentication: 128,
+  Authentication: 64,
 } as const;
 export type Hold = (typeof Hold)[keyof typeof Hold];

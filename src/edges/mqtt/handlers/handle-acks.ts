@@ -7,9 +7,6 @@ import { decodeAck, encodeAck } from "../packets/acknowledgement.js";
 import { PacketType } from "../packets/protocol.js";
 import { Reason } from "../packets/reason-codes.js";
 
-/** From here on a reason says that something went wrong (2.4). */
-const FIRST_ERROR = 0x80;
-
 /** The client has a QoS 1 message. One that is not waited for is passed over. */
 export function handlePuback(client: Client, bytes: Buffer, start: number, end: number): void {
   const { packetId, reason } = decodeAck(client.level, PacketType.Puback, bytes, start, end);
@@ -19,12 +16,9 @@ export function handlePuback(client: Client, bytes: Buffer, start: number, end: 
 
 /** The client has a QoS 2 message. One that is not waited for is let go of all the same, with 0x92 in 5.0 (3.6.2.1). */
 export function handlePubrec(client: Client, bytes: Buffer, start: number, end: number): void {
-  const { level, connection } = client;
-  const { packetId, reason } = decodeAck(level, PacketType.Pubrec, bytes, start, end);
-  const isKnown = client.delivery.pubrec(packetId, reason);
+  const { packetId, reason } = decodeAck(client.level, PacketType.Pubrec, bytes, start, end);
+  client.delivery.pubrec(packetId, reason);
   client.pumpSoon();
-  if (isKnown || reason >= FIRST_ERROR) return;
-  connection.reply(encodeAck(level, PacketType.Pubrel, packetId, Reason.PacketIdentifierNotFound));
 }
 
 /** The exchange of a QoS 2 message is over. */
