@@ -21,6 +21,11 @@ const SLACK = 1024;
 export class DueTimes<Item extends Due> {
   readonly #entries: Entry<Item>[] = [];
 
+  /** How many it holds, those out of date among them. */
+  get entries(): number {
+    return this.#entries.length;
+  }
+
   /** The item's time is another than before. */
   changed(item: Item): void {
     if (item.dueMs !== 0) this.#push({ atMs: item.dueMs, item });
