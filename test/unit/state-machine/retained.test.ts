@@ -59,14 +59,15 @@ describe("retained messages", () => {
     expect(driver.machine.retainedCount).toBe(2);
   });
 
-  it("hold no more memory than their payload", () => {
+  it("hold no more memory than their payload and their properties", () => {
     const driver = new Driver();
     const entry = Buffer.alloc(100_000, "x");
-    driver.apply(retain("a", "", { payload: entry.subarray(10, 20) }));
-    const kept = driver.machine.retained("a", START_MS)?.payload;
-    expect(kept?.buffer.byteLength).toBe(10);
+    driver.apply(retain("a", "", { payload: entry.subarray(10, 20), properties: entry.subarray(30, 33) }));
+    const { payload, properties } = driver.machine.retained("a", START_MS)!;
+    expect([payload.buffer.byteLength, properties.buffer.byteLength]).toEqual([10, 3]);
     entry.fill("y");
-    expect(Buffer.from(kept!).toString()).toBe("x".repeat(10));
+    expect(Buffer.from(payload).toString()).toBe("x".repeat(10));
+    expect(Buffer.from(properties).toString()).toBe("xxx");
   });
 });
 
@@ -95,6 +96,19 @@ describe("the ceilings of retained messages", () => {
     expect(driver.result(retain("c", ""))).toMatchObject({ kind: "published" });
     expect(driver.result(retain("a", "1"))).toMatchObject({ kind: "published" });
     expect(driver.machine.retainedBytes).toBe(5);
+  });
+
+  it("on the bytes of their properties as well", () => {
+    const driver = new Driver({ retainedBytesMax: 10 });
+    const properties = Buffer.of(1, 1);
+    expect(driver.result(retain("a", "123456789", { properties }))).toEqual(full);
+    driver.apply(retain("a", "12345678", { properties }));
+    expect(driver.machine.retainedBytes).toBe(10);
+    driver.checkpoint();
+    driver.restart();
+    expect(driver.result(retain("b", "1"))).toEqual(full);
+    driver.apply(retain("a", ""));
+    expect(driver.machine.retainedBytes).toBe(0);
   });
 
   it("let a smaller one take its topic's place even when they were lowered below what is there", () => {
