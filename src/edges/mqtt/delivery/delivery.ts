@@ -4,7 +4,7 @@
  */
 import type { SubscriptionOptions } from "../../../commands/command.js";
 import type { SharedItem } from "../../../state-machine/effects.js";
-import type { RetainedPass, Session } from "../../../state-machine/session-view.js";
+import type { Session } from "../../../state-machine/session-view.js";
 import type { DeliveryContext, Outlet } from "./context.js";
 import { LIVE, Stage } from "./exchanges.js";
 import { Ledger } from "./ledger.js";
@@ -47,6 +47,8 @@ export class Delivery {
   /** Of a kept session: of the live stream and of passes over retained messages, by source. */
   readonly #ledgers = new Map<number, Ledger>();
   #isResumed = false;
+  /** Items of shares came in this turn, and are not sent before its end. */
+  #holdsShared = false;
   #isClosed = false;
 
   constructor(options: DeliveryOptions) {
@@ -55,7 +57,13 @@ export class Delivery {
     // A copy: a view of the state would always have the present epoch.
     const session = { number, epoch, isKept };
     this.#options = { ...options, session };
-    this.#link = new Link(options);
+    this.#reports = new Reports({
+      gatherer: context.progress,
+      session,
+      sentThrough: () => this.#live.sentThrough,
+      onApplied: (told) => this.#applied(told),
+    });
+    this.#link = new Link({ ...this.#options, news: this.#reports });
     if (session.isKept) this.#ledgers.set(LIVE, new Ledger());
     this.#live = this.#createLive();
     this.#own = new OwnSubscription({
@@ -67,12 +75,6 @@ export class Delivery {
     });
     this.#retained = this.#createRetained();
     this.#shared = this.#createShared();
-    this.#reports = new Reports({
-      gatherer: context.progress,
-      session,
-      sentThrough: () => this.#live.sentThrough,
-      onApplied: (told) => this.#applied(told),
-    });
   }
 
   /** Positions between the client and the head; 0 without a subscription. */
@@ -106,12 +108,10 @@ export class Delivery {
   /** A `subscribe` or `unsubscribe` of the session was applied. To be called from within `done` of that command. */
   subscriptionsChanged(): void {
     const session = this.#present();
-    if (session === undefined) return;
+    if (session === undefined || !this.#isResumed) return;
     this.#shared.changed(session);
-    if (session.isKept) {
-      this.#own.changed(session);
-      for (const pass of session.passes) if (!this.#ledgers.has(pass.source)) this.#addPass(pass, false);
-    }
+    if (session.isKept) this.#own.changed(session);
+    this.#addPasses(session, false);
     this.pump();
   }
 
@@ -156,7 +156,13 @@ export class Delivery {
   /** Messages of shares were given to this session (the effect `shared-assigned` with its epoch). */
   assigned(items: readonly SharedItem[]): void {
     this.#shared.add(items);
-    this.pump();
+    if (this.#holdsShared) return;
+    // What else was applied with them is told of later in this turn: a SUBSCRIBE whose retained messages go first.
+    this.#holdsShared = true;
+    this.#options.context.clock.soon(() => {
+      this.#holdsShared = false;
+      this.subscriptionsChanged();
+    });
   }
 
   /** A chunk with acknowledgements was read, or the socket has drained. */
@@ -164,7 +170,7 @@ export class Delivery {
     if (!this.#isResumed || this.#isClosed) return;
     this.#link.flush();
     this.#retained.pump();
-    this.#shared.pump();
+    if (!this.#holdsShared) this.#shared.pump();
     this.#live.pump();
   }
 
@@ -187,23 +193,28 @@ export class Delivery {
     const ledger = this.#ledgers.get(LIVE);
     if (ledger !== undefined) {
       ledger.expect(live.received);
-      this.#reports.watch(LIVE, ledger, live.through, () => this.#own.cursor);
+      this.#reports.watch(LIVE, ledger, live.through, () => this.#own.walked);
     }
     // First of all, and in the order of the PUBRECs (MQTT-4.6.0-4).
-    for (const position of live.received) this.#link.offerRelease(position, LIVE);
+    for (const position of live.received) this.#link.resumeRelease(position, LIVE);
     for (const { source, received } of passes) {
-      for (const position of received) this.#link.offerRelease(position, source);
+      for (const position of received) this.#link.resumeRelease(position, source);
     }
-    for (const pass of passes) this.#addPass(pass, true);
+    this.#addPasses(session, true);
     this.#live.resume(session);
     this.#own.resume(session);
     progress.join(this.#reports);
   }
 
-  #addPass(pass: RetainedPass, isResumed: boolean): void {
-    const { ledger, walked } = this.#retained.add(pass, isResumed);
-    this.#ledgers.set(pass.source, ledger);
-    this.#reports.watch(pass.source, ledger, pass.through, walked, pass.asOf);
+  /** Those that are not known. */
+  #addPasses({ isKept, passes }: Session, isResumed: boolean): void {
+    if (!isKept) return;
+    for (const pass of passes) {
+      if (this.#ledgers.has(pass.source)) continue;
+      const { ledger, walked } = this.#retained.add(pass, isResumed);
+      this.#ledgers.set(pass.source, ledger);
+      this.#reports.watch(pass.source, ledger, pass.through, walked, pass.asOf);
+    }
   }
 
   #received(slot: number, packetId: number): void {
@@ -291,7 +302,7 @@ export class Delivery {
       link: this.#link,
       filters: () => this.#own.filters,
       cursor: () => this.#own.cursor,
-      isAwaited: (position, asOf) => this.#shared.isAwaited(position, asOf),
+      isAwaited: (position, asOf) => this.#shared.isAwaited(position, asOf + 1),
       onWalked: () => this.#reports.moved(),
       pump: () => this.pump(),
     });

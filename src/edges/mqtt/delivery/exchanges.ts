@@ -68,7 +68,7 @@ export class Exchanges {
     this.#stages[slot] = stage;
     if (source !== LIVE) this.#sources.set(id, source);
     this.#size += 1;
-    this.#inWindow += 1;
+    if (stage !== Stage.Settled) this.#inWindow += 1;
     if (this.#size > this.#sizePeak) this.#sizePeak = this.#size;
     return true;
   }

@@ -10,6 +10,7 @@ import { Exchanges, Stage } from "./exchanges.js";
 import { packetIdOf } from "./packet-id.js";
 import type { PublishEncoder } from "./publish-encoder.js";
 import { markDuplicate, qosOf } from "./publish-packet.js";
+import type { Reports } from "./reports.js";
 import { TopicAliases } from "./topic-aliases.js";
 
 /** PUBREL (MQTT 5.0, 3.6) with its required flags. */
@@ -25,6 +26,9 @@ export interface LinkOptions {
   readonly receiveMax: number;
   readonly packetBytesMax: number;
   readonly topicAliasMax: number;
+  readonly session: { readonly isKept: boolean };
+  /** What is told of exchanges that a kept session need not go through. */
+  readonly news: Pick<Reports, "received" | "done">;
 }
 
 /** Packets are gathered up to here before they are written. */
@@ -37,6 +41,7 @@ export class Link {
   readonly encoder: PublishEncoder;
   readonly exchanges: Exchanges;
   readonly packetBytesMax: number;
+  readonly #options: LinkOptions;
   readonly #context: DeliveryContext;
   readonly #outlet: Outlet;
   readonly #level: 4 | 5;
@@ -47,7 +52,9 @@ export class Link {
   #releases: number[] = [];
   #isClosed = false;
 
-  constructor({ context, outlet, level, receiveMax, packetBytesMax, topicAliasMax }: LinkOptions) {
+  constructor(options: LinkOptions) {
+    const { context, outlet, level, receiveMax, packetBytesMax, topicAliasMax } = options;
+    this.#options = options;
     this.#context = context;
     this.#outlet = outlet;
     this.#level = level;
@@ -109,11 +116,23 @@ export class Link {
     return "sent";
   }
 
-  /** Begins an exchange with its second half: the client has, or may have, the message. False when there is no room. */
-  offerRelease(position: number, source: number): boolean {
+  /** Goes on with an exchange of an earlier connection: the client has the message, and PUBREL follows with the next `flush`. */
+  resumeRelease(position: number, source: number): void {
     const id = packetIdOf(position);
-    if (!this.exchanges.open(id, position, Stage.AwaitsPubcomp, source)) return false;
-    this.#releases.push(id);
+    if (this.exchanges.open(id, position, Stage.AwaitsPubcomp, source)) this.#releases.push(id);
+  }
+
+  /**
+   * Passes over a message that would go at QoS 2. Its identifier stands for it until that is committed, so that no node takes another message for it;
+   * if the client may have it from an earlier connection, it counts as received, and PUBREL ends the exchange. False when it has to wait.
+   */
+  passOver(position: number, source: number, mayBeHeld: boolean): boolean {
+    const { session, news } = this.#options;
+    if (!session.isKept) return true;
+    const stage = mayBeHeld ? Stage.Received : Stage.Settled;
+    if (!this.exchanges.open(packetIdOf(position), position, stage, source)) return false;
+    if (mayBeHeld) news.received(source, position);
+    else news.done(source, position);
     return true;
   }
 

@@ -96,7 +96,8 @@ export class LiveFeed implements SubscriberSink {
     const next = batch.messages[taken];
     if (next === undefined || next.position > ceiling) return Math.min(ceiling, batch.through);
     this.#awaitsWindow = true;
-    return last?.position ?? batch.after;
+    // Not only up to the last: what waits for the cursor may be what this message waits for.
+    return next.position - 1;
   }
 
   /** The window is not looked at: what has no QoS may go on while it is full (MQTT 5.0, 4.9). */
@@ -152,6 +153,8 @@ export class LiveFeed implements SubscriberSink {
   #isPlain(batch: DeliveryBatch, encoded: EncodedPublishes, ceiling: number): boolean {
     const link = this.#link;
     if (batch.through > ceiling || this.#options.precedence.hasItems()) return false;
+    // What is left out is to be told of.
+    if (this.#ledger !== null && encoded.packets < encoded.ends.length) return false;
     if (!link.takesSharedBytes || encoded.packetBytesMax > link.packetBytesMax) return false;
     if (this.#resumption === null) return true;
     if (!this.#resumption.isOver(batch.after, encoded.packets > encoded.ids.length)) return false;
@@ -222,14 +225,13 @@ export class LiveFeed implements SubscriberSink {
     const { position } = message;
     const qos = qosOf(message, grant);
     const again = qos > 0 && this.#resumption?.mayBeSent(position) === true;
-    const mayBeHeld = again && qos === 2;
     // Left out: it has expired.
-    if (packet.length === 0) return !mayBeHeld || this.#finish(position);
+    if (packet.length === 0) return this.#passOver(position, qos, again);
     const retain = message.retain && grant.retainAsPublished;
     const offered = this.#link.offer(message, grant, { source: LIVE, retain, again, shared: packet });
     if (offered === "no_room") return false;
     if (offered === "too_large") {
-      if (mayBeHeld && !this.#finish(position)) return false;
+      if (!this.#passOver(position, qos, again)) return false;
       this.#options.context.metrics.dropped("packet_too_large", 1);
       return true;
     }
@@ -238,12 +240,11 @@ export class LiveFeed implements SubscriberSink {
     return true;
   }
 
-  /**
-   * The client may have received a message that is not sent again. PUBREL ends the exchange in either case: its identifier must not stand for this
-   * message when it comes to stand for another.
-   */
-  #finish(position: number): boolean {
-    if (!this.#link.offerRelease(position, LIVE)) return false;
+  /** It is not sent. False when that has to wait. */
+  #passOver(position: number, qos: 0 | 1 | 2, again: boolean): boolean {
+    if (qos < 2) return true;
+    if (!this.#link.passOver(position, LIVE, again)) return false;
+    if (!again) return true;
     this.#resumption?.sentAgain();
     this.#began(position);
     return true;

@@ -39,8 +39,14 @@ export class OwnSubscription {
     return this.#filters;
   }
 
-  /** Everything that matches up to here was handed to the sink. */
+  /** Everything that matches up to here was handed to the sink. Without a subscription that is all there is. */
   get cursor(): number {
+    if (this.#running !== null) return this.#running.cursor;
+    return this.#isEnded ? this.#stoppedAt : this.#options.broker.head;
+  }
+
+  /** The same as progress that is worth telling. */
+  get walked(): number {
     return this.#running?.cursor ?? this.#stoppedAt;
   }
 

@@ -23,7 +23,7 @@ export interface RetainedFeedOptions {
   /** The client's filters now, and how far its live stream is. */
   readonly filters: () => FilterSet;
   readonly cursor: () => number;
-  /** Whether an item of a share that was given before `asOf` is to have the packet identifier of this position first. */
+  /** Whether an item of a share that was given up to `asOf` is to have the packet identifier of this position first. */
   readonly isAwaited: (position: number, asOf: number) => boolean;
   /** Of a kept session: everything of a pass was sent. */
   readonly onWalked: () => void;
@@ -59,8 +59,8 @@ export class RetainedFeed {
   readonly #options: RetainedFeedOptions;
   /** Those that are not all sent, oldest first. */
   #passes: Pass[] = [];
-  /** The oldest waits for the live stream to go on. */
-  #awaitsLive = false;
+  /** The oldest waits for live messages or items of shares that go first. */
+  #awaitsOthers = false;
   #cancelLook: Cancel | null = null;
   /** It is being looked for, or its turn comes. */
   #isScheduled = false;
@@ -73,13 +73,13 @@ export class RetainedFeed {
   get liveCeiling(): number {
     const first = this.#passes[0];
     if (first === undefined) return Number.POSITIVE_INFINITY;
-    return this.#awaitsLive ? first.asOf : 0;
+    return this.#awaitsOthers ? first.asOf : 0;
   }
 
-  /** Whether a pass as of a position up to this is not all sent. */
+  /** Whether a pass as of a position below this is not all sent. */
   isBefore(asOf: number): boolean {
     const first = this.#passes[0];
-    return first !== undefined && first.asOf <= asOf;
+    return first !== undefined && first.asOf < asOf;
   }
 
   /** At a session that is not kept: retained messages that match are to be sent. */
@@ -137,7 +137,7 @@ export class RetainedFeed {
       if (pass.topics.length > pass.next) break;
       pass.walked = pass.asOf;
       this.#passes.shift();
-      this.#awaitsLive = false;
+      this.#awaitsOthers = false;
       if (pass.ledger !== null) this.#options.onWalked();
     }
     this.#options.link.flush();
@@ -187,13 +187,13 @@ export class RetainedFeed {
       const topic = topics[pass.next];
       if (topic === undefined) break;
       left -= 1;
-      const message = this.#options.filters().matches(topic) ? this.#lookUp(topic) : undefined;
+      const message = this.#lookUp(topic);
       // What was retained later comes live.
       if (message !== undefined && message.position <= pass.asOf) {
         if (!this.#take(pass, message)) break;
         pass.walked = message.position;
       }
-      this.#awaitsLive = false;
+      this.#awaitsOthers = false;
       pass.next += 1;
     }
     return left;
@@ -211,33 +211,49 @@ export class RetainedFeed {
       if (resumption?.isDealtWith(position) === true) return true;
       if (ledger !== null && !this.#isItsTurn(pass, position, ledger)) return false;
     }
+    // Unsubscribed meanwhile.
+    if (!this.#options.filters().matches(message.topic.name)) return this.#passOver(pass, message, grant);
     return this.#offer(pass, message, grant);
   }
 
-  #offer({ source, resumption, ledger }: Pass, message: StoredMessage, grant: Grant): boolean {
-    const { position } = message;
-    const qos = qosOf(message, grant);
-    const again = qos > 0 && resumption?.mayBeSent(position) === true;
+  #offer(pass: Pass, message: StoredMessage, grant: Grant): boolean {
+    const { source, resumption, ledger } = pass;
     const { link, context } = this.#options;
+    const isOpen = qosOf(message, grant) > 0;
+    const again = isOpen && resumption?.mayBeSent(message.position) === true;
     const offered = link.offer(message, grant, { source, retain: true, again });
     if (offered === "no_room") return false;
-    const isHeld = again && qos === 2 && offered === "too_large";
-    if (isHeld && !link.offerRelease(position, source)) return false;
-    if (offered === "too_large") context.metrics.dropped("packet_too_large", 1);
+    if (offered === "too_large") {
+      if (!this.#passOver(pass, message, grant)) return false;
+      context.metrics.dropped("packet_too_large", 1);
+      return true;
+    }
     if (again) resumption?.sentAgain();
-    if (qos > 0 && (offered === "sent" || isHeld)) ledger?.sent(position);
+    if (isOpen) ledger?.sent(message.position);
+    return true;
+  }
+
+  /** It is not sent (again). False when that has to wait. */
+  #passOver({ source, resumption, ledger }: Pass, message: StoredMessage, grant: Grant): boolean {
+    const { position } = message;
+    if (qosOf(message, grant) < 2) return true;
+    const again = resumption?.mayBeSent(position) === true;
+    if (!this.#options.link.passOver(position, source, again)) return false;
+    if (!again) return true;
+    resumption?.sentAgain();
+    ledger?.sent(position);
     return true;
   }
 
   /**
-   * Two deliveries that would have one packet identifier go in the order in which the session came to have them, on every node: live messages up
-   * to `asOf` and items of shares that were given before go first, and what came after waits.
+   * Two deliveries that would have one packet identifier go in one order on every node: live messages up to `asOf` and items of shares that were
+   * given up to there go first, and what came after waits.
    */
   #isItsTurn({ asOf }: Pass, position: number, ledger: Ledger): boolean {
     const { cursor, isAwaited, context, pump } = this.#options;
-    if (ledger.room <= 0 || isAwaited(position, asOf)) return false;
-    if (!isSharedWithin(position, cursor(), asOf)) return true;
-    this.#awaitsLive = true;
+    if (ledger.room <= 0) return false;
+    if (!isAwaited(position, asOf) && !isSharedWithin(position, cursor(), asOf)) return true;
+    this.#awaitsOthers = true;
     this.#cancelLook ??= context.clock.after(LOOK_AGAIN_MS, () => {
       this.#cancelLook = null;
       pump();

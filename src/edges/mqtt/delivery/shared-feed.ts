@@ -18,7 +18,7 @@ export interface SharedFeedOptions {
   readonly session: { readonly number: number; readonly isKept: boolean };
   /** How far the client's own live stream is. */
   readonly cursor: () => number;
-  /** Whether retained messages as of a position up to this are still to be sent. */
+  /** Whether retained messages as of a position below this are still to be sent. */
   readonly isRetainedBefore: (asOf: number) => boolean;
   /** It will not be sent (any more). */
   readonly onDone: (source: number, position: number) => void;
@@ -51,16 +51,13 @@ export class SharedFeed {
     return this.#waiting.length > 0 && this.#options.session.isKept;
   }
 
-  /**
-   * Whether an item that was given before another delivery came to be (a live message: at its own position) waits, and is to have its packet
-   * identifier first.
-   */
-  isAwaited(position: number, asOf: number): boolean {
+  /** Whether an item that was given below the head `before` waits, and is to have the packet identifier of this position first. */
+  isAwaited(position: number, before: number): boolean {
     if (!this.hasItems) return false;
     const id = packetIdOf(position);
     if (!this.#ids.has(id)) return false;
     return this.#waiting.some(
-      (item) => item.position !== position && packetIdOf(item.position) === id && placeOf(item) < asOf,
+      (item) => item.asOf < before && item.position !== position && packetIdOf(item.position) === id,
     );
   }
 
@@ -73,13 +70,13 @@ export class SharedFeed {
     this.#waiting = [];
     this.#ids.clear();
     // Each share has its own in order; together they go as they were given.
-    for (const item of [...session.shared].sort(byPlace)) {
+    for (const item of [...session.shared].sort((a, b) => a.asOf - b.asOf)) {
       if (!item.received || !own.isKept) this.#enqueue(item);
     }
     for (const item of late) this.#enqueue(item);
     if (!own.isKept) return;
     for (const { position, source, received } of session.shared) {
-      if (received) link.offerRelease(position, source);
+      if (received) link.resumeRelease(position, source);
     }
   }
 
@@ -150,9 +147,9 @@ export class SharedFeed {
     const message = this.#message(item);
     if (message === undefined) return false;
     const { context, link } = this.#options;
-    if (message === null || isExpired(message, context.broker.nowMs())) return this.#giveUp(item);
     const { source, again, qos } = item;
     if (qos > 0 && !this.#isItsTurn(item)) return false;
+    if (message === null || isExpired(message, context.broker.nowMs())) return this.#giveUp(item);
     const terms = this.#termsOf(source);
     const retain = message.retain && terms.retainAsPublished;
     const offered = link.offer(message, { qos, ...terms }, { source, retain, again });
@@ -163,22 +160,22 @@ export class SharedFeed {
     return true;
   }
 
-  /** It cannot be sent. A client that may have it from an earlier connection is told PUBREL, for its identifier to be free. */
+  /** It cannot be sent. False when that has to wait. */
   #giveUp({ source, position, again, qos }: SharedItem): boolean {
     const { link, session, onDone } = this.#options;
-    if (again && qos === 2 && session.isKept) return link.offerRelease(position, source);
+    if (qos === 2 && session.isKept) return link.passOver(position, source, again);
     if (qos > 0) onDone(source, position);
     return true;
   }
 
   /**
-   * Two deliveries that would have one packet identifier go in the order in which the session came to have them, on every node: what of the
-   * live stream and of retained messages was there before the item was given goes first.
+   * Two deliveries that would have one packet identifier go in one order on every node: what of the live stream and of retained messages was
+   * there before the item was given goes first.
    */
   #isItsTurn(item: SharedItem): boolean {
     const { cursor, session, isRetainedBefore, context, pump } = this.#options;
     if (!session.isKept) return true;
-    if (isRetainedBefore(Math.floor(placeOf(item)))) return false;
+    if (isRetainedBefore(item.asOf)) return false;
     if (!isSharedWithin(item.position, cursor(), item.asOf)) return true;
     this.#cancelLook ??= context.clock.after(LOOK_AGAIN_MS, () => {
       this.#cancelLook = null;
@@ -212,17 +209,4 @@ const NO_TERMS: Omit<Grant, "qos"> = { retainAsPublished: false, subscriptionIds
 
 function keyOf({ source, position }: SharedItem): string {
   return `${source}/${position}`;
-}
-
-/**
- * Where an item stands among the session's other deliveries: right after what was there when it was given. One that was given when its message was
- * published was there before a SUBSCRIBE at the same head.
- */
-function placeOf({ position, asOf }: SharedItem): number {
-  return position === asOf ? asOf - 0.5 : asOf;
-}
-
-/** In the order in which they were given: at one head what had waited goes before what was published then. */
-function byPlace(a: SharedItem, b: SharedItem): number {
-  return a.asOf - b.asOf || Number(a.position === a.asOf) - Number(b.position === b.asOf);
 }

@@ -45,6 +45,10 @@ export class TestNode implements Broker {
   /** Everything is committed at the end of the turn in which it was submitted. */
   isPrompt = true;
   readonly submitted: Command[] = [];
+  /** Sees every command that was applied here, with the head of the stream before it. */
+  onApplied: (command: Command, result: CommandResult, head: number) => void = () => undefined;
+  /** The connection of this session and epoch counts no longer. */
+  onDisplaced: (session: number, epoch: number) => void = () => undefined;
   /** Who is connected here, by session. */
   readonly members = new Map<number, (items: readonly SharedItem[]) => void>();
   readonly #name: string;
@@ -238,6 +242,12 @@ export class TestNode implements Broker {
       machine.appliedIndex + 1,
     );
     if (applied.outcome !== "applied") throw new Error(applied.outcome);
+    let { head } = this;
+    for (const [index, { command }] of batch.entries()) {
+      const result = applied.results[index]!;
+      this.onApplied(command, result, head);
+      if (result.kind === "published") head = Math.max(head, result.lastPosition);
+    }
     for (const effect of applied.effects) this.#perform(effect);
     return applied.results;
   }
@@ -249,6 +259,7 @@ export class TestNode implements Broker {
     } else if (effect.kind === "topic-created") this.brokers.topicCreated(effect.topic);
     else if (effect.kind === "topic-deleted") this.#deleted(effect.topic);
     else if (effect.kind === "shared-assigned") this.members.get(effect.session)?.(effect.items);
+    else this.onDisplaced(effect.session, effect.epoch);
   }
 
   #deleted(topic: TopicRef): void {
