@@ -19,6 +19,8 @@ export const ERROR_CODES = {
   retained_not_found: "the topic has no retained message",
   not_found: "there is nothing at this path; GET /openapi.json lists the routes",
   method_not_allowed: "the path exists but not with this method",
+  upgrade_required:
+    "this path speaks MQTT over WebSocket: connect to it with a WebSocket client and the subprotocol mqtt",
   payload_too_large: "the payload is larger than --max-payload-bytes allows",
   batch_too_large: "a batch holds at most 10,000 messages; send several",
   too_many_topics: "the node's topic ceiling is reached; delete topics or raise --max-topics",

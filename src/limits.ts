@@ -148,6 +148,12 @@ export const limits = Object.freeze({
   /** MQTT: how long a closed connection may take to read its last bytes. */
   closeLingerMs: 1_000,
 
+  /**
+   * One WebSocket message: it is gathered before any of it is read. Browsers' clients put all that they have to say into one, so it is some
+   * times the largest packet; it is never less than that (`--max-payload-bytes`).
+   */
+  webSocketMessageBytesMax: 4 * MIB,
+
   /** HTTP request headers (Node's default, said aloud) and bodies of management requests. */
   headerBytesMax: 16 * KIB,
   managementBodyBytesMax: 64 * KIB,

@@ -84,6 +84,7 @@ export async function startHttpHost(
     corsOrigins: [],
     clients: () => edge.clients(),
     kick: (id) => edge.kick(id),
+    serveMqtt: (stream) => stream.destroy(),
     ...overrides,
   });
   const address = await edge.start();

@@ -148,6 +148,7 @@ export const IMPORT_TABLE: readonly Row[] = [
       "node:",
       "npm:fastify",
       "npm:@fastify/swagger",
+      "npm:ws",
       "npm:zod",
     ],
   },

@@ -26,6 +26,7 @@ import { schemas } from "./schemas.js";
 import type { EventStreams } from "./streams.js";
 import { addStreamRoutes } from "./subscribe.js";
 import { addTopicRoutes } from "./topics.js";
+import { addWebSocketRoute } from "./websocket.js";
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -169,6 +170,7 @@ export async function buildApp(context: HttpContext, streams: EventStreams): Pro
   addHistoryRoutes(app, context);
   addOperatorRoutes(app, context);
   addClusterRoutes(app, context);
+  addWebSocketRoute(app);
   await app.ready();
   return (request, response) => {
     const { origin, host } = request.headers;

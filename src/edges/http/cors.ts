@@ -30,7 +30,13 @@ export class Cors {
    * asking first; CORS would only hide the answer from it. Programs send no `Origin`, a node's own pages send its host.
    */
   isForeign(method: string | undefined, origin: string | undefined, host: string | undefined): boolean {
-    if (origin === undefined || method === "GET" || method === "HEAD" || method === "OPTIONS") return false;
+    if (method === "GET" || method === "HEAD" || method === "OPTIONS") return false;
+    return this.isForeignPage(origin, host);
+  }
+
+  /** Whether that is a page that may not change anything here. What it may do over a WebSocket depends on nothing else: browsers ask nobody. */
+  isForeignPage(origin: string | undefined, host: string | undefined): boolean {
+    if (origin === undefined) return false;
     if (this.#any || this.#origins.has(origin)) return false;
     return host === undefined || (origin !== `http://${host}` && origin !== `https://${host}`);
   }

@@ -18,6 +18,8 @@ export interface Doors {
   isRefused(socket: Socket): boolean;
   /** Notes the newest request of its connection (what follows must not be taken for its answer) and gives the one before it. */
   begun(response: ServerResponse): ServerResponse | undefined;
+  /** The connection leaves HTTP with this request; false when one before it is not answered yet, which it then never will be. */
+  leave(socket: Socket): boolean;
   /** Closes connections on which no request has come; Node does not count them as idle. */
   closeSilent(): void;
 }
@@ -90,6 +92,10 @@ export function addDoors(
       silent.delete(socket);
       newest.set(socket, response);
       return before;
+    },
+    leave: (socket) => {
+      silent.delete(socket);
+      return newest.get(socket)?.writableFinished ?? true;
     },
     closeSilent: () => {
       for (const socket of silent) socket.destroy();

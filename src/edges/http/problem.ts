@@ -17,6 +17,7 @@ export const STATUS_BY_CODE = {
   retained_not_found: 404,
   not_found: 404,
   method_not_allowed: 405,
+  upgrade_required: 426,
   payload_too_large: 413,
   batch_too_large: 413,
   too_many_topics: 507,

@@ -232,6 +232,19 @@ export const schemas = {
     headers: streamHeaders,
     response: streamAnswers,
   },
+  mqttOverWebSocket: {
+    operationId: "mqttOverWebSocket",
+    tags: ["streams"],
+    summary: "MQTT over WebSocket (RFC 6455), in binary messages",
+    headers: headers({
+      "Sec-WebSocket-Protocol": text("Offers `mqtt`, or `mqttv3.1`."),
+      Origin: text("That of a web page has to be this node's own, or named in `--cors-origins`."),
+    }),
+    response: {
+      101: { description: "MQTT packets from now on.", type: "null" },
+      ...problems("invalid_request", "forbidden", "upgrade_required", "too_many_connections"),
+    },
+  },
   healthz: {
     operationId: "healthz",
     tags: ["operations"],

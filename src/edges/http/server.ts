@@ -16,6 +16,9 @@ import { refuseWaiting } from "./linger.js";
 import { Pipeline } from "./pipeline.js";
 import { type Problem, problemOf, sendProblem } from "./problem.js";
 import { EventStreams } from "./streams.js";
+import { type ServeMqtt, ServerRequest, WebSockets } from "./websocket.js";
+
+export type { ServeMqtt } from "./websocket.js";
 
 /** What the edge is given; times are milliseconds. */
 export interface HttpEdgeOptions
@@ -33,6 +36,8 @@ export interface HttpEdgeOptions
   /** Clients of all edges, and how to disconnect one. */
   readonly clients: HttpContext["clients"];
   readonly kick: HttpContext["kick"];
+  /** What is done with a WebSocket at GET /mqtt. */
+  readonly serveMqtt: ServeMqtt;
   /** How long a request's headers may take; `limits.connectTimeoutMs` when left out. */
   readonly headersTimeoutMs?: number;
   /** How long a whole request may take; six times as long when left out. */
@@ -55,6 +60,7 @@ const STOP_POLL_MS = 20;
 function createListener(options: HttpEdgeOptions): Server {
   const headersTimeout = options.headersTimeoutMs ?? limits.connectTimeoutMs;
   return createServer({
+    IncomingMessage: ServerRequest,
     headersTimeout,
     requestTimeout: options.requestTimeoutMs ?? headersTimeout * REQUEST_TIMEOUT_FACTOR,
     connectionsCheckingInterval: Math.max(50, Math.min(1_000, headersTimeout / 4)),
@@ -89,6 +95,7 @@ class NodeHttpEdge implements HttpEdge {
   readonly #doors: Doors;
   readonly #pipeline = new Pipeline();
   readonly #streams: EventStreams;
+  readonly #webSockets: WebSockets;
   readonly #context: HttpContext;
   #isStopping = false;
 
@@ -103,6 +110,7 @@ class NodeHttpEdge implements HttpEdge {
     this.#server = createListener(options);
     this.#doors = addDoors(this.#server, options);
     this.#streams = new EventStreams(this.#context);
+    this.#webSockets = new WebSockets(this.#context, this.#doors, options.serveMqtt);
   }
 
   get connectionsOpen(): number {
@@ -132,6 +140,7 @@ class NodeHttpEdge implements HttpEdge {
     this.#server.on("request", serve);
     // Who asks before sending a body is told to go on by what reads it, once that has looked at the rest of the head.
     this.#server.on("checkContinue", serve);
+    this.#server.on("upgrade", (request, _socket, head) => this.#webSockets.upgrade(request, head));
     return listen(this.#server, this.#options.host, this.#options.port);
   }
 
@@ -143,13 +152,17 @@ class NodeHttpEdge implements HttpEdge {
   async stop(): Promise<void> {
     this.stopAccepting();
     this.#streams.close();
+    this.#webSockets.close();
     const { clock } = this.#options;
     const closeUnused = (): void => {
       this.#doors.closeSilent();
       this.#server.closeIdleConnections();
     };
     const cancelPoll = clock.every(STOP_POLL_MS, closeUnused);
-    const cancelGrace = clock.after(STOP_GRACE_MS, () => this.#server.closeAllConnections());
+    const cancelGrace = clock.after(STOP_GRACE_MS, () => {
+      this.#webSockets.terminate();
+      this.#server.closeAllConnections();
+    });
     closeUnused();
     await this.#allClosed();
     cancelPoll();
