@@ -157,6 +157,10 @@ export const limits = Object.freeze({
   /** HTTP request headers (Node's default, said aloud) and bodies of management requests. */
   headerBytesMax: 16 * KIB,
   managementBodyBytesMax: 64 * KIB,
+  /** HTTP: user properties in the headers of one publish. */
+  userPropertiesMax: 256,
+  /** HTTP: properties of a message in the headers of an answer: more would not get through most clients and proxies. */
+  propertyHeaderBytesMax: 4 * KIB,
   /** HTTP publish bodies that have begun and are not complete, all connections together: slow senders must not fill the memory. */
   httpBodyBytesUnderWayMax: 64 * MIB,
   /** HTTP answers that are more than small and that nobody has read yet, all connections together. */

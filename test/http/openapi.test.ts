@@ -127,6 +127,9 @@ describe("a publish", () => {
     expect(parameters).toEqual(
       [
         "header Idempotency-Key",
+        "header Jangada-Correlation-Data",
+        "header Jangada-Response-Topic",
+        "header Jangada-User-Property",
         "path topic",
         "query ack",
         "query expires",
@@ -206,8 +209,13 @@ it("says of bodies what the routes insist on: known fields only, and a name", ()
 it("the answers are of the shapes that it describes", async () => {
   const shape = (name: string): Json => document.components.schemas[name] as Json;
   const keysOf = (name: string): string[] => Object.keys(shape(name)["properties"] ?? {}).sort();
+  const properties = {
+    "jangada-user-property": "a=b",
+    "jangada-response-topic": "a",
+    "jangada-correlation-data": "",
+  };
   const post = (path: string, body: string, type: string) =>
-    fetch(`${host.url}${path}`, { method: "POST", body, headers: { "content-type": type } });
+    fetch(`${host.url}${path}`, { method: "POST", body, headers: { ...properties, "content-type": type } });
   const keys = async (response: Response): Promise<string[]> =>
     Object.keys((await response.json()) as object).sort();
   expect(await keys(await post("/topics", '{"name":"a"}', "application/json"))).toEqual(keysOf("Topic"));

@@ -2,11 +2,18 @@
  * Which web pages may call (Fetch standard, CORS protocol): an allow-list of origins, empty by default. A page that is not on it
  * gets no header and so, from its browser, nothing.
  */
+import { PropertyHeader } from "./properties.js";
 
 /** Response headers that a page may read. */
-const EXPOSED = "Idempotent-Replayed, Jangada-Position, Link, Location, Retry-After";
+const EXPOSED = [
+  ...["Idempotent-Replayed", "Jangada-Position", "Link", "Location", "Retry-After"],
+  ...Object.values(PropertyHeader),
+].join(", ");
 /** Request headers that a page may send. */
-const ALLOWED = "Accept, Content-Type, Idempotency-Key, Last-Event-ID";
+const ALLOWED = [
+  ...["Accept", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+  ...Object.values(PropertyHeader),
+].join(", ");
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
 
 export type CorsHeaders = Readonly<Record<string, string>>;

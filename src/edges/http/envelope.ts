@@ -4,6 +4,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import type { StoredMessage, TopicRef } from "../../state-machine/effects.js";
+import { propertiesJson } from "./properties.js";
 
 /** The same bytes as a Buffer, without a copy. */
 export function asBuffer(bytes: Uint8Array): Buffer {
@@ -23,8 +24,8 @@ function topicJson(topic: TopicRef): string {
 }
 
 /**
- * `{"id","topic","offset","timestamp","payload"|"payloadBase64","contentType"}` on one line. `timestamp` is milliseconds since
- * 1970; `contentType` is left out when the publisher gave none. `id` is printable ASCII that needs no escape.
+ * `{"id","topic","offset","timestamp","payload"|"payloadBase64","contentType","userProperties","responseTopic","correlationData"}` on one
+ * line. `timestamp` is milliseconds since 1970; from `contentType` on what the publisher did not give is left out. `id` is printable ASCII that needs no escape.
  */
 export function envelopeJson(message: StoredMessage, id: string): string {
   const payload = asBuffer(message.payload);
@@ -33,5 +34,5 @@ export function envelopeJson(message: StoredMessage, id: string): string {
     : `"payloadBase64":"${payload.toString("base64")}"`;
   const type = message.contentType === "" ? "" : `,"contentType":${JSON.stringify(message.contentType)}`;
   const place = `"offset":${message.offset},"timestamp":${message.timestampMs}`;
-  return `{"id":"${id}","topic":${topicJson(message.topic)},${place},${body}${type}}`;
+  return `{"id":"${id}","topic":${topicJson(message.topic)},${place},${body}${type}${propertiesJson(message)}}`;
 }

@@ -9,6 +9,7 @@ import { awaitConsistency, caughtUp, positionHeader } from "./consistency.js";
 import type { HttpContext } from "./context.js";
 import { envelopeJson } from "./envelope.js";
 import { gapLine } from "./ndjson.js";
+import { propertyHeaders } from "./properties.js";
 import { Query } from "./query.js";
 import { schemas } from "./schemas.js";
 import { NDJSON_TYPE } from "./stream-formats.js";
@@ -86,7 +87,7 @@ export function addHistoryRoutes(app: FastifyInstance, context: HttpContext): vo
     reply.headers(positionHeader(context));
     const [message] = broker.retained(new FilterSet([{ filter: name, qos: 0 }]));
     if (message === undefined) throw new JangadaError("retained_not_found");
-    reply.type(JSON_TYPE);
+    reply.type(JSON_TYPE).headers(propertyHeaders(message));
     return envelopeJson(message, broker.eventId(message.position));
   });
 }

@@ -6,7 +6,6 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { OutgoingMessage, PublishCommand } from "../../commands/command.js";
-import { NO_PROPERTIES } from "../../commands/command.js";
 import { JangadaError } from "../../errors.js";
 import { limits } from "../../limits.js";
 import type { CommandResult, Published } from "../../state-machine/effects.js";
@@ -15,18 +14,28 @@ import { type HttpContext, refuse } from "./context.js";
 import { refuseBody } from "./linger.js";
 import { splitLines } from "./ndjson.js";
 import { type Problem, problemOf, problemOfError } from "./problem.js";
+import { propertiesOf } from "./properties.js";
 import { type PublishTarget, PublishTargets } from "./publish-target.js";
 
 const NDJSON = /^application\/x-ndjson\s*(?:;|$)/i;
 /** What a line of NDJSON is by itself. */
 const LINE_TYPE = "application/json";
 
+/** What the headers say of a publish, checked. */
+interface Head {
+  readonly target: PublishTarget;
+  readonly contentType: string;
+  readonly key: string | undefined;
+  /** As in `OutgoingMessage`. */
+  readonly properties: Uint8Array;
+  readonly isBatch: boolean;
+}
+
 /** One request on its way: what the answer needs besides the result. */
 interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly target: PublishTarget;
-  readonly isBatch: boolean;
+  readonly head: Head;
 }
 
 function checkedContentType(request: IncomingMessage): string {
@@ -55,18 +64,16 @@ function checkedKey(request: IncomingMessage): string | undefined {
 }
 
 /** What makes two requests with one key the same: where to, how, and every byte. */
-function digestOf(target: PublishTarget, contentType: string, body: Buffer): string {
+function digestOf({ target, contentType, properties }: Head, body: Buffer): string {
   const { name, retain, expiresSeconds, qos } = target;
-  const head = JSON.stringify([name, contentType, retain, expiresSeconds, qos]);
+  const parts: unknown[] = [name, contentType, retain, expiresSeconds, qos];
+  // Without any it is what it was before there were some: keys are remembered for a day.
+  if (properties.length > 0) parts.push(Buffer.from(properties).toString("base64"));
+  const head = JSON.stringify(parts);
   return createHash("sha256").update(head).update("\n").update(body).digest("hex");
 }
 
-function answerText(
-  context: HttpContext,
-  target: PublishTarget,
-  result: Published,
-  isBatch: boolean,
-): string {
+function answerText(context: HttpContext, { target, isBatch }: Head, result: Published): string {
   const { broker } = context;
   const first = broker.eventId(result.firstPosition);
   if (!isBatch) {
@@ -89,17 +96,14 @@ export class PublishRoute {
   /** Serves one request to the end. Never throws. */
   handle(request: IncomingMessage, response: ServerResponse): void {
     try {
-      const target = this.#targets.of(request.url ?? "");
-      const contentType = checkedContentType(request);
-      const key = checkedKey(request);
-      const isBatch = contentType !== "" && NDJSON.test(contentType);
-      const bytesMax = isBatch ? limits.batchBytesMax : this.#context.payloadBytesMax;
-      const exchange = { request, response, target, isBatch };
+      const head = this.#headOf(request);
+      const bytesMax = head.isBatch ? limits.batchBytesMax : this.#context.payloadBytesMax;
+      const exchange = { request, response, head };
       this.#bodies.read(
         request,
         response,
         bytesMax,
-        (body) => this.#publish(exchange, body, contentType, key),
+        (body) => this.#publish(exchange, body),
         (code) => this.#refuseUnread(exchange, problemOf(code)),
       );
     } catch (error) {
@@ -107,10 +111,25 @@ export class PublishRoute {
     }
   }
 
-  #publish(exchange: Exchange, body: Buffer, contentType: string, key: string | undefined): void {
+  #headOf(request: IncomingMessage): Head {
+    const target = this.#targets.of(request.url ?? "");
+    const contentType = checkedContentType(request);
+    const key = checkedKey(request);
+    const properties = propertiesOf(request);
+    return {
+      target,
+      contentType,
+      key,
+      properties,
+      isBatch: contentType !== "" && NDJSON.test(contentType),
+    };
+  }
+
+  #publish(exchange: Exchange, body: Buffer): void {
     try {
-      const { target, isBatch, response } = exchange;
-      const messages = isBatch ? this.#lines(target, body) : [this.#message(target, body, contentType)];
+      const { head, response } = exchange;
+      const { target, isBatch, contentType, key } = head;
+      const messages = isBatch ? this.#lines(head, body) : [this.#message(head, body, contentType)];
       // A batch's line ends are no payload; a single body is all payload, and not worth a walk.
       const payloadBytes = isBatch
         ? messages.reduce((bytes, { payload }) => bytes + payload.length, 0)
@@ -120,7 +139,7 @@ export class PublishRoute {
         topic: target.name,
         messages,
         autoCreate: this.#context.autoCreate,
-        idempotency: key === undefined ? null : { key, digest: digestOf(target, contentType, body) },
+        idempotency: key === undefined ? null : { key, digest: digestOf(head, body) },
         publisher: 0,
         receipt: null,
       };
@@ -132,19 +151,19 @@ export class PublishRoute {
     }
   }
 
-  #message(target: PublishTarget, payload: Buffer, contentType: string): OutgoingMessage {
+  #message({ target, properties }: Head, payload: Buffer, contentType: string): OutgoingMessage {
     const { qos, retain, expiresSeconds } = target;
     const expiresAtMs = expiresSeconds === 0 ? 0 : this.#context.broker.nowMs() + expiresSeconds * 1_000;
-    return { payload, contentType, qos, retain, expiresAtMs, properties: NO_PROPERTIES };
+    return { payload, contentType, qos, retain, expiresAtMs, properties };
   }
 
-  #lines(target: PublishTarget, body: Buffer): OutgoingMessage[] {
+  #lines(head: Head, body: Buffer): OutgoingMessage[] {
     const { payloadBytesMax } = this.#context;
     const lines = splitLines(body, limits.batchMessagesMax);
     if (lines === null) throw new JangadaError("batch_too_large");
     if (lines.length === 0) throw new JangadaError("invalid_request", "the batch holds no line");
     if (lines.some((line) => line.length > payloadBytesMax)) throw new JangadaError("payload_too_large");
-    return lines.map((line) => this.#message(target, line, LINE_TYPE));
+    return lines.map((line) => this.#message(head, line, LINE_TYPE));
   }
 
   #done(exchange: Exchange, payloadBytes: number, result: CommandResult): void {
@@ -157,16 +176,16 @@ export class PublishRoute {
       this.#context.metrics.messagesIn.inc(result.count);
       this.#context.metrics.bytesIn.inc(payloadBytes);
     }
-    if (!exchange.target.acknowledged) return;
-    const text = answerText(this.#context, exchange.target, result, exchange.isBatch);
+    if (!exchange.head.target.acknowledged) return;
+    const text = answerText(this.#context, exchange.head, result);
     this.#send(exchange, 201, text, result.replayed);
   }
 
-  #send({ request, response, target }: Exchange, status: number, text: string, replayed: boolean): void {
+  #send({ request, response, head }: Exchange, status: number, text: string, replayed: boolean): void {
     if (response.destroyed) return;
     const headers: Record<string, string | number> = {
       "Content-Type": LINE_TYPE,
-      "Content-Length": target.isAscii ? text.length : Buffer.byteLength(text),
+      "Content-Length": head.target.isAscii ? text.length : Buffer.byteLength(text),
       "X-Content-Type-Options": "nosniff",
     };
     if (replayed) headers["Idempotent-Replayed"] = "true";

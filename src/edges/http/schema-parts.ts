@@ -2,6 +2,7 @@
 import { ERROR_CODES, type ErrorCode } from "../../errors.js";
 import { POSITION_HEADER } from "./consistency.js";
 import { PROBLEM_TYPE, STATUS_BY_CODE } from "./problem.js";
+import { PropertyHeader } from "./properties.js";
 
 /** A JSON Schema, as a value. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -87,6 +88,24 @@ export const positionHeaders = {
   [POSITION_HEADER]: { ...ID, description: "The newest message that this node has applied, as an event id." },
 };
 
+/** MQTT 5 properties of a message, as headers. */
+export const propertyHeaderSchemas = {
+  [PropertyHeader.User]: {
+    type: "string",
+    description:
+      "`name=value`, both percent-encoded; may come several times, or several separated by commas.",
+  },
+  [PropertyHeader.ResponseTopic]: {
+    type: "string",
+    description: "A topic name, percent-encoded: where an answer is expected.",
+  },
+  [PropertyHeader.CorrelationData]: {
+    type: "string",
+    contentEncoding: "base64",
+    description: "What an answer carries back.",
+  },
+};
+
 /** The problem answers of some codes, by status. */
 export function problems(...codes: readonly ErrorCode[]): Record<number, JsonSchema> {
   const answers: Record<number, JsonSchema> = {};
@@ -156,8 +175,14 @@ export const components = {
       payload: { type: "string", description: "The payload's own text, JSON or not." },
       payloadBase64: { type: "string", contentEncoding: "base64", description: "When it is not UTF-8." },
       contentType: TEXT,
+      userProperties: {
+        ...list({ type: "array", prefixItems: [TEXT, TEXT], minItems: 2, maxItems: 2 }),
+        description: "In their order; a name may come several times.",
+      },
+      responseTopic: TEXT,
+      correlationData: { type: "string", contentEncoding: "base64" },
     },
-    ["payload", "payloadBase64", "contentType"],
+    ["payload", "payloadBase64", "contentType", "userProperties", "responseTopic", "correlationData"],
   ),
   HistoryPage: object({ messages: list({ $ref: "Envelope#" }), next: NULLABLE_ID, gap: GAP }, ["gap"]),
   Status: object({ status: TEXT }),

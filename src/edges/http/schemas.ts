@@ -12,6 +12,7 @@ import {
   list,
   positionHeaders,
   problems,
+  propertyHeaderSchemas,
   type RouteSchema,
   ref,
   topicParam,
@@ -153,6 +154,7 @@ export const schemas = {
         maxLength: limits.idempotencyKeyBytesMax,
         description: "A repeat of the same request gives the first answer.",
       },
+      ...propertyHeaderSchemas,
     }),
     body: {
       content: {
@@ -204,7 +206,13 @@ export const schemas = {
     params: topicParam,
     querystring: consistency,
     response: {
-      200: { ...json("Envelope", "The message."), headers: positionHeaders },
+      200: {
+        ...json(
+          "Envelope",
+          "The message. Its properties come as headers too, unless they are longer than 4 KiB.",
+        ),
+        headers: { ...positionHeaders, ...propertyHeaderSchemas },
+      },
       ...problems("invalid_topic", "invalid_request", "topic_not_found", "retained_not_found", "no_leader"),
     },
   },

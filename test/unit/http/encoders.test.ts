@@ -46,6 +46,11 @@ describe("an envelope", () => {
       stored(1, "x", { contentType: 'a/b; c="d"' }),
       { payload: "x", contentType: 'a/b; c="d"' },
     ],
+    [
+      "properties, behind all else",
+      stored(1, "x", { properties: Uint8Array.of(0x26, 0, 1, 97, 0, 1, 98) }),
+      { payload: "x", userProperties: [["a", "b"]] },
+    ],
   ])("%s", (_name, message, expected) => {
     expect(JSON.parse(envelopeJson(message, "e1"))).toEqual({
       id: "e1",
