@@ -96,8 +96,8 @@ export const limits = Object.freeze({
   historyLimitMax: 1_000,
   historyLimitDefault: 100,
   historyBytesMax: 8 * MIB,
-  topicListLimitMax: 1_000,
-  topicListLimitDefault: 100,
+  listLimitMax: 1_000,
+  listLimitDefault: 100,
 
   /**
    * MQTT: the largest packet is a payload with its topic, properties and header. CONNECT is smaller: nobody is known before it. So is

@@ -80,7 +80,7 @@ function refuseMisplaced(given: TopicOptions, word: string): void {
 async function list(base: URL, given: TopicOptions): Promise<void> {
   let cursor: string | undefined;
   do {
-    const query = { prefix: given.prefix, limit: limits.topicListLimitMax, cursor };
+    const query = { prefix: given.prefix, limit: limits.listLimitMax, cursor };
     const page = fieldsOf(await jsonOf(await request(address(base, "topics", query))));
     const rows: unknown = page["topics"];
     if (!Array.isArray(rows)) throw new ClientFailure("bad_answer", "the answer has no topics");

@@ -61,6 +61,7 @@ it("has every route of the contract", () => {
   ).toEqual(
     [
       "DELETE /clients/{id}",
+      "DELETE /sessions/{id}",
       "DELETE /cluster/members/{id}",
       "DELETE /topics/{topic}",
       "GET /clients",
@@ -70,6 +71,8 @@ it("has every route of the contract", () => {
       "GET /mqtt",
       "GET /openapi.json",
       "GET /readyz",
+      "GET /sessions",
+      "GET /sessions/{id}",
       "GET /stream",
       "GET /topics",
       "GET /topics/{topic}",
@@ -157,6 +160,8 @@ it("says which reads may be local", () => {
   );
   expect(readsWith.map(([method, path]) => `${method} ${path}`).sort()).toEqual([
     "get /cluster",
+    "get /sessions",
+    "get /sessions/{id}",
     "get /topics",
     "get /topics/{topic}",
     "get /topics/{topic}/retained",

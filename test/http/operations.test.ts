@@ -72,6 +72,7 @@ describe("clients", () => {
           behind: false,
         },
       ],
+      next: null,
     });
     stream.close();
     await expect.poll(async () => (await jsonOf(await fetch(`${url}/clients`))).clients).toEqual([]);

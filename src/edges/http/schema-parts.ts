@@ -38,6 +38,32 @@ const TAG = {
   description: "Of its data directory; left out for a node that is not there yet.",
 };
 const LEARNER = { type: "boolean", default: false, description: "Never votes." };
+const CURSOR = { type: ["string", "null"], description: "`cursor` of the next page; null on the last." };
+const NULLABLE_TIMESTAMP = { type: ["integer", "null"], description: TIMESTAMP.description };
+/** What a list shows of a session. */
+const SESSION = {
+  clientId: TEXT,
+  connected: { type: "boolean" },
+  node: { type: ["string", "null"], description: "The node that it is connected to." },
+  kept: {
+    type: "boolean",
+    description: "Its subscriptions and progress are replicated: any node goes on with it.",
+  },
+  expirySeconds: {
+    type: ["integer", "null"],
+    description: "How long it outlives its connection; null for ever.",
+  },
+  endsAt: { ...NULLABLE_TIMESTAMP, description: "When it ends if nobody comes back." },
+  createdAt: TIMESTAMP,
+  since: { ...TIMESTAMP, description: "When the present connection began, or the last one ended." },
+  subscriptions: {
+    ...COUNT,
+    description: "Replicated ones; those of a session that is not kept are its node's.",
+  },
+  lag: { ...COUNT, description: "Positions between what is dealt with and the newest message." },
+  inFlight: { ...COUNT, description: "Messages of shares, and of QoS 2 between PUBREC and PUBCOMP." },
+  will: { type: "boolean" },
+};
 const GAP = object({ after: ID, resumedAt: ID });
 
 function object(properties: JsonSchema, optional: readonly string[] = []): JsonSchema {
@@ -68,6 +94,11 @@ export function json(name: keyof typeof components, description: string): JsonSc
 /** Any bytes. */
 export function binary(description: string): JsonSchema {
   return { type: "string", format: "binary", description };
+}
+
+/** A text in the query, a header or a path. */
+export function text(description: string): JsonSchema {
+  return { type: "string", description };
 }
 
 /** A whole number in the query. */
@@ -105,6 +136,19 @@ export const propertyHeaderSchemas = {
     description: "What an answer carries back.",
   },
 };
+
+/** The answer of what was done and has nothing to say. */
+export const NO_CONTENT = { description: "Done; no body.", type: "null" };
+
+/** What everything can be refused with that goes through the log. */
+export const WRITES = [
+  "not_ready",
+  "no_leader",
+  "overloaded",
+  "disk_full",
+  "shutting_down",
+  "outcome_unknown",
+] as const;
 
 /** The problem answers of some codes, by status. */
 export function problems(...codes: readonly ErrorCode[]): Record<number, JsonSchema> {
@@ -156,7 +200,7 @@ export const components = {
     createdAt: TIMESTAMP,
     retention: { $ref: "Retention#" },
   }),
-  TopicPage: object({ topics: list({ $ref: "Topic#" }), next: { type: ["string", "null"] } }),
+  TopicPage: object({ topics: list({ $ref: "Topic#" }), next: CURSOR }),
   Published: object({ topic: TEXT, id: ID, offset: OFFSET, timestamp: TIMESTAMP }),
   PublishedBatch: object({
     topic: TEXT,
@@ -195,7 +239,18 @@ export const components = {
     lag: COUNT,
     behind: { type: "boolean" },
   }),
-  ClientList: object({ clients: list({ $ref: "Client#" }) }),
+  ClientPage: object({ clients: list({ $ref: "Client#" }), next: CURSOR }),
+  Session: object(SESSION),
+  SessionDetails: object({ ...SESSION, filters: list({ $ref: "SessionFilter#" }) }),
+  SessionFilter: object({
+    filter: { type: "string", description: "With `$share/name/` where it is shared." },
+    qos: { type: "integer", minimum: 0, maximum: 2 },
+    noLocal: { type: "boolean" },
+    retainAsPublished: { type: "boolean" },
+    retainHandling: { type: "integer", minimum: 0, maximum: 2 },
+    subscriptionId: NULLABLE_POSITIVE,
+  }),
+  SessionPage: object({ sessions: list({ $ref: "Session#" }), next: CURSOR }),
   Member: object({
     id: TEXT,
     role: { type: "string", enum: ["leader", "voter", "learner"] },

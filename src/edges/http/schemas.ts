@@ -10,18 +10,18 @@ import {
   type JsonSchema,
   json,
   list,
+  NO_CONTENT,
   positionHeaders,
   problems,
   propertyHeaderSchemas,
   type RouteSchema,
   ref,
+  text,
   topicParam,
+  WRITES,
 } from "./schema-parts.js";
 
 const flagQuery = (description: string): JsonSchema => ({ type: "boolean", default: false, description });
-const text = (description: string): JsonSchema => ({ type: "string", description });
-const NO_CONTENT = { description: "Done; no body.", type: "null" };
-
 const headers = (fields: Readonly<Record<string, JsonSchema>>): JsonSchema => ({
   type: "object",
   properties: fields,
@@ -63,14 +63,6 @@ const streamAnswers = {
 };
 
 const streamHeaders = headers({ "Last-Event-ID": text("Starts after this event id.") });
-const WRITES = [
-  "not_ready",
-  "no_leader",
-  "overloaded",
-  "disk_full",
-  "shutting_down",
-  "outcome_unknown",
-] as const;
 const consistency = { type: "object", properties: { consistency: consistencyQuery } };
 
 export const schemas = {
@@ -93,7 +85,7 @@ export const schemas = {
       type: "object",
       properties: {
         prefix: text("Only names that start so."),
-        limit: integerQuery(1, limits.topicListLimitMax, limits.topicListLimitDefault),
+        limit: integerQuery(1, limits.listLimitMax, limits.listLimitDefault),
         cursor: text("`next` of the page before."),
         consistency: consistencyQuery,
       },
@@ -270,23 +262,6 @@ export const schemas = {
     tags: ["operations"],
     summary: "Metrics in the Prometheus text format",
     response: { 200: { description: "Metrics.", content: { "text/plain": { schema: { type: "string" } } } } },
-  },
-  clients: {
-    operationId: "clients",
-    tags: ["operations"],
-    summary: "Who is connected, over all protocols",
-    response: { 200: json("ClientList", "The clients of this node.") },
-  },
-  kickClient: {
-    operationId: "kickClient",
-    tags: ["operations"],
-    summary: "Disconnects a client",
-    params: {
-      type: "object",
-      required: ["id"],
-      properties: { id: text("An id that GET /clients gives.") },
-    },
-    response: { 204: NO_CONTENT, ...problems("not_found", "invalid_request") },
   },
   openapi: {
     operationId: "openapi",

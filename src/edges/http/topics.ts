@@ -4,10 +4,10 @@ import { z } from "zod";
 import type { Broker, TopicView } from "../../broker.js";
 import type { Retention } from "../../commands/command.js";
 import { JangadaError } from "../../errors.js";
-import { limits } from "../../limits.js";
 import { isTopicName } from "../../topics/topic-name.js";
 import { awaitConsistency } from "./consistency.js";
 import { type HttpContext, submitted } from "./context.js";
+import { askedPage, pageOf } from "./paging.js";
 import { Query } from "./query.js";
 import { schemas } from "./schemas.js";
 import { topicNameOf } from "./topic-path.js";
@@ -69,43 +69,6 @@ export function topicNamed(broker: Broker, name: string): TopicView {
   return topic;
 }
 
-/** A cursor is the last name of the page before, opaque to users. */
-function cursorName(cursor: string | undefined): string | null {
-  if (cursor === undefined || cursor === "") return null;
-  const name = Buffer.from(cursor, "base64url").toString("utf8");
-  if (!isTopicName(name) || Buffer.from(name).toString("base64url") !== cursor) {
-    throw new JangadaError("invalid_request", "?cursor= is not one that this route gave");
-  }
-  return name;
-}
-
-/** Which topics a list is of. */
-interface ListPage {
-  readonly prefix: string;
-  readonly after: string | null;
-  readonly limit: number;
-}
-
-function pageOf(url: string): ListPage {
-  const query = new Query(url);
-  const limit = query.integer("limit", 1, limits.topicListLimitMax) ?? limits.topicListLimitDefault;
-  return { prefix: query.one("prefix") ?? "", after: cursorName(query.one("cursor")), limit };
-}
-
-function list(
-  broker: Broker,
-  { prefix, after, limit }: ListPage,
-): { topics: readonly TopicJson[]; next: string | null } {
-  // One more than asked for tells whether there is a next page.
-  const found = broker.topics(prefix, after, limit + 1);
-  const page = found.slice(0, limit);
-  const last = found.length > limit ? page.at(-1) : undefined;
-  return {
-    topics: page.map((topic) => topicJson(broker, topic)),
-    next: last === undefined ? null : Buffer.from(last.name).toString("base64url"),
-  };
-}
-
 /** Adds the topic routes. */
 export function addTopicRoutes(app: FastifyInstance, context: HttpContext): void {
   const { broker } = context;
@@ -122,9 +85,12 @@ export function addTopicRoutes(app: FastifyInstance, context: HttpContext): void
 
   app.get("/topics", { schema: schemas.listTopics }, async (request) => {
     const url = request.raw.url ?? "";
-    const page = pageOf(url);
+    const query = new Query(url);
+    const prefix = query.one("prefix") ?? "";
+    const { after, limit } = askedPage(query, isTopicName);
     await awaitConsistency(context, url);
-    return list(broker, page);
+    const { rows, next } = pageOf(broker.topics(prefix, after, limit + 1), limit, ({ name }) => name);
+    return { topics: rows.map((topic) => topicJson(broker, topic)), next };
   });
 
   app.get("/topics/:topic", { schema: schemas.showTopic }, async (request) => {
