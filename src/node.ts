@@ -96,6 +96,7 @@ async function startInDirectory(
     corsOrigins: config.corsOrigins,
     clients,
     kick,
+    serveMqtt: (stream, address) => mqtt.attach(stream, address),
   });
   edges.push(mqtt, http);
   registerGauges(metrics, { ...core, clients, logBytes: () => core.log.bytes() });

@@ -39,6 +39,7 @@ beforeEach(async () => {
   host.broker.listenToSessions({
     displaced: ({ clientId, reason }) => displaced.push(`${clientId} ${reason}`),
     assigned: () => undefined,
+    restored: () => undefined,
   });
 });
 afterEach(() => host.close());
