@@ -4,16 +4,18 @@
  * something fails that we do not fail on purpose.
  */
 import { writeFileSync } from "node:fs";
-import { CLIENT_SESSION, runClientSession } from "./conformance/client-session/suite.js";
-import { PAHO_5, PAHO_311, PAHO_FLAGS, runPaho } from "./conformance/paho/suite.js";
+import { runClientSession } from "./conformance/client-session/suite.js";
+import { runMqttjs } from "./conformance/mqttjs/suite.js";
+import { CLIENT_SESSION, MQTTJS_TESTS, PAHO_5, PAHO_311, SEQUENCES } from "./conformance/names.js";
+import { PAHO_FLAGS, runPaho } from "./conformance/paho/suite.js";
 import { notRun, type SuiteReport, verdictOf } from "./conformance/report.js";
-import { runSequences, SEQUENCES } from "./conformance/sequences/suite.js";
+import { runSequences } from "./conformance/sequences/suite.js";
 import { Options } from "./lib/options.js";
 import { type Address, startServer } from "./lib/server.js";
 import { runMain, setDeadline, temporaryDirectory } from "./lib/support.js";
 import { renderText } from "./lib/table.js";
 
-const SUITES = ["paho-3.1.1", "paho-5", "sequences", "client-session"] as const;
+const SUITES = ["paho-3.1.1", "paho-5", "sequences", "client-session", "mqttjs"] as const;
 type Suite = (typeof SUITES)[number];
 const SECONDS_MAX = 1_800;
 
@@ -62,6 +64,7 @@ const CATALOGUE: Readonly<Record<Suite, Entry>> = {
     checkout: null,
     run: (_, address) => runClientSession(address),
   },
+  mqttjs: { name: MQTTJS_TESTS, checkout: "mqttjs", run: runMqttjs },
 };
 
 async function runSuite({ name, checkout, run }: Entry, given: Options): Promise<SuiteReport> {

@@ -38,6 +38,8 @@ export interface SpawnOptions {
   /** Core to pin to, worker threads included; left out, or without `taskset`: not pinned. */
   readonly cpu?: number | undefined;
   readonly env?: Readonly<Record<string, string>>;
+  /** Directory that it runs in; ours when left out. */
+  readonly cwd?: string;
   /** In a process group of its own, so that Ctrl-C on the terminal reaches us alone. */
   readonly ownGroup?: boolean;
 }
@@ -80,6 +82,7 @@ export class Child {
     const started = spawn(program, programArgs, {
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, ...options.env },
+      cwd: options.cwd,
       detached: options.ownGroup === true,
     });
     return new Promise((resolve, reject) => {

@@ -1,12 +1,11 @@
 /** Our own specifications of an MQTT.js client's session, run against one broker: with the client that is in our dependencies, always. */
 import type { Address } from "../../lib/server.js";
+import { CLIENT_SESSION } from "../names.js";
 import type { Failure, SuiteReport } from "../report.js";
 import { BOTH_VERSIONS } from "./both-versions.js";
 import { Clients, type Version } from "./clients.js";
 import { type Specification, VERSION_NAMES } from "./specification.js";
 import { VERSION_5 } from "./version-5.js";
-
-export const CLIENT_SESSION = "MQTT.js sessions (ours)";
 
 export const SPECIFICATIONS: Readonly<Record<Version, readonly Specification[]>> = {
   4: BOTH_VERSIONS,

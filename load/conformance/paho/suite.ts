@@ -5,14 +5,13 @@ import { z } from "zod";
 import { Child } from "../../lib/children.js";
 import { findProgram } from "../../lib/paths.js";
 import type { Address } from "../../lib/server.js";
+import { PAHO_5, PAHO_311 } from "../names.js";
 import { type Failure, notRun, type Skipped, type SuiteReport } from "../report.js";
 import { DRIVER } from "./driver.js";
 
 /** What a broker needs to be told for these suites: a keep-alive of 60 s at most, and a filter that nobody may subscribe to. */
 export const PAHO_FLAGS = ["--max-keep-alive", "60s", "--deny-subscribe", "test/nosubscribe"] as const;
 
-export const PAHO_311 = "Paho 3.1.1";
-export const PAHO_5 = "Paho 5.0";
 /** Some tests wait for what never comes when they fail. */
 const TEST_MS_MAX = 90_000;
 

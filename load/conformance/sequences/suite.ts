@@ -6,11 +6,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { inParallel } from "../../lib/drain-socket.js";
 import type { Address } from "../../lib/server.js";
+import { SEQUENCES } from "../names.js";
 import { type Failure, notRun, type SuiteReport } from "../report.js";
 import { readSequences, type Sequence } from "./files.js";
 import { perform } from "./perform.js";
 
-export const SEQUENCES = "mosquitto packet sequences";
 const WIDTH = 8;
 const PATIENCE_MS = 5_000;
 const SUBACK_FIRST = 0x90;
