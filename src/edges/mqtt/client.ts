@@ -20,7 +20,7 @@ import { LocalSubscriptions } from "./local-subscriptions.js";
 import type { AckType } from "./packets/acknowledgement.js";
 import type { ConnectPacket } from "./packets/connect.js";
 import { reasonFor } from "./packets/error-reasons.js";
-import { checkHeader } from "./packets/fixed-header.js";
+import { checkHeader, checkLength } from "./packets/fixed-header.js";
 import { LEVEL_3_1_1, PacketType, type ProtocolLevel, packetType } from "./packets/protocol.js";
 import { type PublishAnswer, PublishWindow } from "./publish-window.js";
 import type { RefusalCode } from "./refusal.js";
@@ -125,7 +125,8 @@ export class Client implements Speaker {
     };
   }
 
-  header(first: number, remainingLength: number): void {
+  header(first: number, remainingLength: number, lengthBytes: number): void {
+    checkLength(this.level, remainingLength, lengthBytes);
     checkHeader(this.level, first, remainingLength, this.context.payloadBytesMax);
   }
 

@@ -67,8 +67,8 @@ export class Connection implements FrameHandler, Flushable {
     this.#speaker = speaker;
   }
 
-  header(first: number, remainingLength: number): void {
-    this.#speaker.header(first, remainingLength);
+  header(first: number, remainingLength: number, lengthBytes: number): void {
+    this.#speaker.header(first, remainingLength, lengthBytes);
   }
 
   frame(first: number, bytes: Buffer, start: number, end: number): void {

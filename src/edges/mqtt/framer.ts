@@ -8,8 +8,8 @@ import { PacketRefused } from "./refusal.js";
 
 /** Takes what the framer finds. Either may throw; the framer is not used after that. */
 export interface FrameHandler {
-  /** The fixed header is complete; nothing of the rest is buffered yet. Refuses by throwing. */
-  header(first: number, remainingLength: number): void;
+  /** The fixed header is complete; nothing of the rest is buffered yet. `lengthBytes`: how many said the length. Refuses by throwing. */
+  header(first: number, remainingLength: number, lengthBytes: number): void;
   /** A whole packet: its variable header and payload are `bytes[start, end)`, valid during the call only. */
   frame(first: number, bytes: Buffer, start: number, end: number): void;
 }
@@ -161,7 +161,7 @@ export class Framer {
     this.#first = byteAt(bytes, at);
     this.#bodyStart = next;
     this.#bodyLength = length;
-    if (isNew) this.#handler.header(this.#first, length);
+    if (isNew) this.#handler.header(this.#first, length, next - at - 1);
     return true;
   }
 }

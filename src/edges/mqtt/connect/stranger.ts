@@ -10,7 +10,7 @@ import { Hold } from "../hold.js";
 import { decodeAuth } from "../packets/auth.js";
 import { unsupportedVersionConnack } from "../packets/connack.js";
 import { type ConnectPacket, decodeConnect, readLevel } from "../packets/connect.js";
-import { checkHeader } from "../packets/fixed-header.js";
+import { checkHeader, checkLength } from "../packets/fixed-header.js";
 import { LEVEL_5, PacketType, type ProtocolLevel, packetType } from "../packets/protocol.js";
 import { Reason } from "../packets/reason-codes.js";
 import { PacketRefused } from "../refusal.js";
@@ -32,6 +32,8 @@ export class Stranger implements Speaker {
   #authentication: Authentication | null = null;
   /** The method's last word, for CONNACK. */
   #authData: Uint8Array | null = null;
+  /** How many bytes said the length of the packet that comes: whether they were too many depends on the level. */
+  #lengthBytes = 0;
   #isOpening = false;
 
   constructor(connection: Connection) {
@@ -45,7 +47,7 @@ export class Stranger implements Speaker {
     return !this.#isOpening;
   }
 
-  header(first: number, remainingLength: number): void {
+  header(first: number, remainingLength: number, lengthBytes: number): void {
     const type = packetType(first);
     if (this.#connect === null && type !== PacketType.Connect) {
       const detail = "the first packet is not CONNECT (MQTT-3.1.0-1)";
@@ -56,6 +58,7 @@ export class Stranger implements Speaker {
     }
     const { payloadBytesMax } = this.#connection.context;
     checkHeader(this.#level ?? LEVEL_5, first, remainingLength, payloadBytesMax);
+    this.#lengthBytes = lengthBytes;
   }
 
   frame(first: number, bytes: Buffer, start: number, end: number): void {
@@ -91,6 +94,7 @@ export class Stranger implements Speaker {
       return;
     }
     this.#level = level;
+    checkLength(level, end - start, this.#lengthBytes);
     const connect = decodeConnect(level, bytes, start, end);
     this.#connect = connect;
     const { authMethod: method, userName, password } = connect;

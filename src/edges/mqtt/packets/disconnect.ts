@@ -1,5 +1,6 @@
 /** DISCONNECT (MQTT 3.1.1 and 5.0, 3.14): goodbye, in 5.0 from either side and with a reason. */
 import { PacketRefused } from "../refusal.js";
+import { allowedReason } from "./error-reasons.js";
 import { FieldReader, malformed } from "./field-reader.js";
 import { PacketWriter } from "./packet-writer.js";
 import { PROPERTIES_OF, Property, readProperties } from "./properties.js";
@@ -55,7 +56,7 @@ export function encodeDisconnect(
   { reasonString, serverReference }: DisconnectDetails = {},
   packetBytesMax = Number.POSITIVE_INFINITY,
 ): Buffer | null {
-  const writer = new PacketWriter().uint8(reason);
+  const writer = new PacketWriter().uint8(allowedReason("disconnect", reason));
   const properties = new PacketWriter();
   if (serverReference !== undefined) properties.uint8(Property.ServerReference).text(serverReference);
   if (reasonString !== undefined) properties.uint8(Property.ReasonString).text(reasonString);

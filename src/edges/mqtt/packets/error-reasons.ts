@@ -61,7 +61,12 @@ export function meaningOf(code: ErrorCode | RefusalCode): Reason {
 
 /** `reason` if `packet` may carry it, else what it may. */
 export function allowedReason(packet: Answer, reason: Reason): Reason {
-  return ALLOWED_REASONS[packet].has(reason) ? reason : LAST_RESORT;
+  const allowed = ALLOWED_REASONS[packet];
+  if (allowed.has(reason)) return reason;
+  // Who is connected is told to come back later.
+  return reason === Reason.ServerUnavailable && allowed.has(Reason.ServerBusy)
+    ? Reason.ServerBusy
+    : LAST_RESORT;
 }
 
 /** CONNACK return codes of MQTT 3.1.1 (3.2.2.3). */

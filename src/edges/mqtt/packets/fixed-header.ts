@@ -46,6 +46,8 @@ const SERVER_ONLY: ReadonlySet<number> = new Set([
 /** Topic length, packet id; in 5.0 the longest property length. */
 const PUBLISH_OVERHEAD_BYTES = 4;
 const PROPERTY_LENGTH_BYTES_MAX = 4;
+/** Of a variable byte integer (1.5.5). */
+const BITS_PER_BYTE = 7;
 /** First byte and remaining length. */
 const HEADER_BYTES_MAX = 5;
 
@@ -74,6 +76,12 @@ export function checkHeader(
   if (remainingLength > publishBytesMax(level, payloadBytesMax)) {
     throw tooLarge(first, remainingLength, Reason.PacketTooLarge);
   }
+}
+
+/** Throws `PacketRefused` for a remaining length in more bytes than it needs (MQTT-1.5.5-1); 3.1.1 does not mind. */
+export function checkLength(level: ProtocolLevel, remainingLength: number, lengthBytes: number): void {
+  const isPadded = lengthBytes > 1 && remainingLength < 1 << (BITS_PER_BYTE * (lengthBytes - 1));
+  if (isPadded && level === LEVEL_5) throw malformed("a remaining length in more bytes than it needs");
 }
 
 /** The longest PUBLISH without its fixed header. */

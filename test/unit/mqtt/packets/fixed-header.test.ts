@@ -1,6 +1,6 @@
 /** Fixed headers (MQTT 3.1.1, 2.2; 5.0, 2.1): every first byte, and lengths. */
 import { describe, expect, it } from "vitest";
-import { checkHeader, packetBytesMax } from "../../../../src/edges/mqtt/packets/fixed-header.js";
+import { checkHeader, checkLength, packetBytesMax } from "../../../../src/edges/mqtt/packets/fixed-header.js";
 import { limits } from "../../../../src/limits.js";
 import { MALFORMED, PROTOCOL_ERROR, refusalOr } from "./outcome.js";
 
@@ -55,6 +55,24 @@ describe.each([4, 5] as const)("level %i", (level) => {
 });
 
 describe("lengths", () => {
+  it.each([
+    [0, 1, true],
+    [127, 1, true],
+    [127, 2, false],
+    [128, 2, true],
+    [16_383, 3, false],
+    [16_384, 3, true],
+    [2_097_151, 4, false],
+    [2_097_152, 4, true],
+    [268_435_455, 4, true],
+  ])(
+    "%i in %i bytes of its own, in 5.0: %s (MQTT-1.5.5-1); 3.1.1 does not mind",
+    (length, lengthBytes, isGood) => {
+      const say = (level: 4 | 5) => refusalOr(() => checkLength(level, length, lengthBytes));
+      expect([say(4), say(5)]).toEqual([undefined, isGood ? undefined : MALFORMED]);
+    },
+  );
+
   it.each([
     ["PUBACK", 0x40],
     ["PUBREC", 0x50],

@@ -40,6 +40,16 @@ describe("DISCONNECT", () => {
 
   it.each([
     ["a reason", encodeDisconnect(Reason.SessionTakenOver), "e0 01 8e"],
+    [
+      "a reason that it may carry in place of one that it may not (MQTT-3.14.2-1)",
+      encodeDisconnect(Reason.ServerUnavailable),
+      "e0 01 89",
+    ],
+    [
+      "what fits all that has no word of its own",
+      encodeDisconnect(Reason.ClientIdentifierNotValid),
+      "e0 01 83",
+    ],
     ["words", encodeDisconnect(Reason.QuotaExceeded, { reasonString: "why" }), "e0 08 97 06 1f 00 03 'why'"],
     [
       "another server",
