@@ -5,6 +5,9 @@ import { TopicTrie } from "./topic-trie.js";
 
 const NONE: readonly TopicBroker[] = [];
 
+/** Answers remembered by topic; forgotten all at once when there are too many, since the trie itself is quick. */
+const ANSWERS_KEPT_MAX = 65_536;
+
 export class BrokerIndex {
   readonly #byKey = new Map<string, TopicBroker>();
   readonly #trie = new TopicTrie<TopicBroker>();
@@ -30,6 +33,7 @@ export class BrokerIndex {
     if (brokers === undefined) {
       brokers = [...this.#trie.match(name)];
       if (brokers.length === 0) brokers = NONE;
+      if (this.#byTopic.size === ANSWERS_KEPT_MAX) this.#byTopic.clear();
       this.#byTopic.set(name, brokers);
     }
     return brokers;

@@ -5,8 +5,11 @@
 import type { Kept, RecentBatches } from "./recent-batches.js";
 import type { DeliveryBatch } from "./subscriber.js";
 
+/** Most brokers keep nothing at a time: no array of their own for that. */
+const NONE: Kept[] = [];
+
 export class KeptBatches {
-  readonly #ranges: Kept[] = [];
+  #ranges = NONE;
   #isClosed = false;
 
   /** The batch that holds what comes next after the cursor; `null` when it is not in memory. */
@@ -29,7 +32,8 @@ export class KeptBatches {
     if (before !== undefined && before.through > batch.after) return;
     if (next !== undefined && next.after < batch.through) return;
     const kept = budget.add(this, batch, trimmedThrough);
-    this.#ranges.splice(index, 0, kept);
+    if (this.#ranges.length === 0) this.#ranges = [kept];
+    else this.#ranges.splice(index, 0, kept);
     budget.reweigh(kept);
   }
 
@@ -41,14 +45,17 @@ export class KeptBatches {
 
   /** Lets go of one batch. */
   remove(kept: Kept): void {
-    this.#ranges.splice(this.#indexAfter(kept.batch.after) - 1, 1);
+    if (this.#ranges.length === 1) this.#ranges = NONE;
+    else this.#ranges.splice(this.#indexAfter(kept.batch.after) - 1, 1);
     kept.budget.remove(kept);
   }
 
   /** Lets go of everything and takes nothing more. */
   close(): void {
     this.#isClosed = true;
-    for (const kept of this.#ranges.splice(0)) kept.budget.remove(kept);
+    const ranges = this.#ranges;
+    this.#ranges = NONE;
+    for (const kept of ranges) kept.budget.remove(kept);
   }
 
   /** How many batches start at or below the position. */

@@ -3,10 +3,10 @@
  * same place wait for one read, and a page that was read is kept for those who come after.
  */
 import { assertInvariant } from "../errors.js";
-import type { TopicRef } from "../state-machine/effects.js";
 import type { MessageStore, ReadPage, ReadQuery, TopicSelection } from "../store/message-store.js";
 import type { FilterSet } from "./filter-set.js";
 import type { KeptBatches } from "./kept-batches.js";
+import { matcherOf } from "./matcher.js";
 import type { RecentBatches } from "./recent-batches.js";
 import { DeliveryBatch } from "./subscriber.js";
 import { selectTopics, type TopicDirectory } from "./topic-selection.js";
@@ -50,22 +50,17 @@ export class PageReader {
   readonly #source: PageSource;
   readonly #filters: FilterSet;
   readonly #kept: KeptBatches;
-  readonly #matches: (topic: TopicRef) => boolean;
+  readonly #matches: (name: string) => boolean;
   /** Reads in flight by the cursor they start from. */
   readonly #reads = new Map<number, Set<PageWaiter>>();
   #selection: TopicSelection = { ids: [] };
   #selectionVersion = -1;
 
-  constructor(
-    source: PageSource,
-    filters: FilterSet,
-    kept: KeptBatches,
-    matches: (topic: TopicRef) => boolean,
-  ) {
+  constructor(source: PageSource, filters: FilterSet, kept: KeptBatches) {
     this.#source = source;
     this.#filters = filters;
     this.#kept = kept;
-    this.#matches = matches;
+    this.#matches = matcherOf(filters);
   }
 
   /**
@@ -99,7 +94,7 @@ export class PageReader {
   #select(): TopicSelection {
     const { topics, topicsVersion } = this.#source;
     if (this.#selectionVersion !== topicsVersion) {
-      this.#selection = selectTopics(this.#filters, topics, this.#matches);
+      this.#selection = selectTopics(this.#filters, topics, ({ name }) => this.#matches(name));
       this.#selectionVersion = topicsVersion;
     }
     return this.#selection;

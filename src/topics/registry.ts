@@ -289,10 +289,7 @@ export class TopicBrokers {
         return this.#head;
       },
       now: (task) => this.#now(task),
-      reader: (broker) =>
-        new PageReader(this.#source, broker.filters, broker.kept, ({ name }) =>
-          this.#index.ofTopic(name).includes(broker),
-        ),
+      reader: (broker) => new PageReader(this.#source, broker.filters, broker.kept),
       brokerFor: (filters) => this.#brokerFor(filters),
       emptied: (broker) => {
         this.#index.remove(broker);

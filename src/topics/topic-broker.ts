@@ -9,6 +9,7 @@ import type { LiveSubscription } from "./live-subscription.js";
 import type { PageReader } from "./page-reader.js";
 import type { RecentBatches } from "./recent-batches.js";
 import type { Slices } from "./slices.js";
+import { SmallSet } from "./small-set.js";
 import { DeliveryBatch } from "./subscriber.js";
 
 /** What topic brokers and their subscribers ask of the whole. */
@@ -46,27 +47,35 @@ export interface Fanout {
   onError(error: unknown): void;
 }
 
+/** An empty queue, the same for all: most queues are empty, and grow by one message before they are flushed. */
+const NOTHING: StoredMessage[] = [];
+
 export class TopicBroker {
   readonly filters: FilterSet;
   readonly kept = new KeptBatches();
-  readonly pages: PageReader;
   /** Everybody, and of them those who are served live. */
-  readonly members = new Set<LiveSubscription>();
-  readonly live = new Set<LiveSubscription>();
+  readonly members = new SmallSet<LiveSubscription>();
+  readonly live = new SmallSet<LiveSubscription>();
   readonly #fanout: Fanout;
   /** Whatever matches up to here was flushed; the queue is above it. */
   #flushedThrough: number;
-  #queue: StoredMessage[] = [];
+  #queue = NOTHING;
   #queueBytes = 0;
   #queuedSinceMs = 0;
   /** While flushing: the last position before what is being flushed. */
   #flushingAbove: number | null = null;
+  #pages: PageReader | null = null;
 
   constructor(filters: FilterSet, fanout: Fanout) {
     this.filters = filters;
     this.#fanout = fanout;
     this.#flushedThrough = fanout.publishedThrough;
-    this.pages = fanout.reader(this);
+  }
+
+  /** For those who are behind: made for the first of them. */
+  get pages(): PageReader {
+    this.#pages ??= this.#fanout.reader(this);
+    return this.#pages;
   }
 
   get flushedThrough(): number {
@@ -95,7 +104,8 @@ export class TopicBroker {
       fanout.queued(this);
     }
     const wasFull = this.#isFull;
-    this.#queue.push(message);
+    if (this.#queue.length === 0) this.#queue = [message];
+    else this.#queue.push(message);
     this.#queueBytes += message.payload.byteLength;
     if (!wasFull && this.#isFull) fanout.mustFlush(this);
   }
@@ -108,7 +118,7 @@ export class TopicBroker {
     const isLarge =
       this.#queueBytes > 2 * this.#fanout.flushBytesMax || queue.length > 2 * this.#fanout.flushMessagesMax;
     const wasLive = this.live.size > 0;
-    this.#queue = [];
+    this.#queue = NOTHING;
     this.#queueBytes = 0;
     this.#flushingAbove = first.position - 1;
     if (isLarge) this.#handOverInParts(queue);
@@ -132,7 +142,7 @@ export class TopicBroker {
   }
 
   close(): void {
-    this.#queue = [];
+    this.#queue = NOTHING;
     this.#queueBytes = 0;
     this.kept.close();
   }

@@ -1,6 +1,9 @@
-/** The trie against a scan of all filters. */
+/** The trie against a scan of all filters, and its memory. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "../../../src/runtime/random.js";
 import { filterMatches } from "../../../src/topics/topic-name.js";
 import { TopicTrie } from "../../../src/topics/topic-trie.js";
 
@@ -41,6 +44,28 @@ describe("the trie says what a scan of all filters says", () => {
     );
   });
 
+  test("with every filter of two levels and a `#`, and several values under each, until the last is gone", () => {
+    const levels = ["a", "b", "", "+"];
+    const filters = levels
+      .flatMap((one) => [one, ...levels.flatMap((two) => [`${one}/${two}`, `${one}/${two}/#`]), `${one}/#`])
+      .concat("#");
+    const pairs = filters.flatMap((filter) =>
+      [0, 1, 2].map((value) => ({ filter, value: `${value} ${filter}` })),
+    );
+    const trie = new TopicTrie<string>();
+    for (const { filter, value } of pairs) trie.add(filter, value);
+    const random = seededRandom(4);
+    while (pairs.length > 0) {
+      for (const name of ["a", "a/b", "/", "b//a", "$a/b", "a/b/c"]) {
+        const expected = pairs.filter(({ filter }) => filterMatches(filter, name)).map(({ value }) => value);
+        expect([...trie.match(name)].sort()).toEqual(expected.sort());
+      }
+      const [gone] = pairs.splice(Math.floor(random.unit() * pairs.length), 1);
+      trie.remove(gone!.filter, gone!.value);
+    }
+    expect(trie.isEmpty).toBe(true);
+  });
+
   test("filterMatches itself agrees with the standard's words, level by level", () => {
     fc.assert(
       fc.property(filter, name, (filter, name) => {
@@ -76,3 +101,28 @@ test("taking away what is not there changes nothing", () => {
   trie.remove("a/b", "y");
   expect([...trie.match("a/b")]).toEqual(["x"]);
 });
+
+describe("a filter costs little more than its text", () => {
+  const COUNT = 50_000;
+
+  test.each([
+    ["exact", (i: number) => `site/${i % 50}/device/${i}/cmd`, 80],
+    ["with wildcards", (i: number) => `site/+/device/${i}/#`, 160],
+  ])("%s", (_, filterOf, bytesMax) => {
+    const filters = Array.from({ length: COUNT }, (_, i) => Buffer.from(filterOf(i)).toString());
+    const before = heapBytes();
+    const trie = new TopicTrie<string>();
+    for (const filter of filters) trie.add(filter, filter);
+    const bytes = (heapBytes() - before) / COUNT;
+    expect(bytes).toBeLessThan(bytesMax);
+    expect(trie.match("site/7/device/7/cmd").size).toBe(1);
+  });
+});
+
+function heapBytes(): number {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  collect();
+  collect();
+  return process.memoryUsage().heapUsed;
+}
