@@ -5,16 +5,12 @@
 import type { SubscriptionOptions } from "../../../commands/command.js";
 import type { SharedItem } from "../../../state-machine/effects.js";
 import type { Session } from "../../../state-machine/session-view.js";
+import { Assembled } from "./assembled.js";
 import type { DeliveryContext, Outlet } from "./context.js";
 import { LIVE, Stage } from "./exchanges.js";
-import { Ledger } from "./ledger.js";
-import { Link } from "./link.js";
-import { LiveFeed } from "./live-feed.js";
-import { OwnSubscription } from "./own-subscription.js";
+import type { Link } from "./link.js";
 import { packetIdOf } from "./packet-id.js";
-import { Reports, type Told } from "./reports.js";
-import { RetainedFeed } from "./retained-feed.js";
-import { SharedFeed } from "./shared-feed.js";
+import type { Told } from "./reports.js";
 
 export interface DeliveryOptions {
   readonly context: DeliveryContext;
@@ -37,61 +33,35 @@ const FAILURE_MIN = 0x80;
 
 /** Made when the session is open; sends nothing before `resume`. */
 export class Delivery {
-  readonly #options: DeliveryOptions;
+  readonly #parts: Assembled;
   readonly #link: Link;
-  readonly #live: LiveFeed;
-  readonly #own: OwnSubscription;
-  readonly #retained: RetainedFeed;
-  readonly #shared: SharedFeed;
-  readonly #reports: Reports;
-  /** Of a kept session: of the live stream and of passes over retained messages, by source. */
-  readonly #ledgers = new Map<number, Ledger>();
   #isResumed = false;
   /** Items of shares came in this turn, and are not sent before its end. */
   #holdsShared = false;
   #isClosed = false;
 
   constructor(options: DeliveryOptions) {
-    const { context } = options;
-    const { number, epoch, isKept } = options.session;
-    // A copy: a view of the state would always have the present epoch.
-    const session = { number, epoch, isKept };
-    this.#options = { ...options, session };
-    this.#reports = new Reports({
-      gatherer: context.progress,
-      session,
-      sentThrough: () => this.#live.sentThrough,
-      onApplied: (told) => this.#applied(told),
-    });
-    this.#link = new Link({ ...this.#options, news: this.#reports });
-    if (session.isKept) this.#ledgers.set(LIVE, new Ledger());
-    this.#live = this.#createLive();
-    this.#own = new OwnSubscription({
-      broker: context.broker,
-      clock: context.clock,
-      sink: this.#live,
-      session,
-      onRewound: (present) => this.#live.rewound(present),
-    });
-    this.#retained = this.#createRetained();
-    this.#shared = this.#createShared();
+    const whole = { pump: () => this.pump(), applied: (told: readonly Told[]) => this.#applied(told) };
+    this.#parts = new Assembled(options, whole);
+    this.#link = this.#parts.link;
   }
 
   /** Positions between the client and the head; 0 without a subscription. */
   get lag(): number {
-    return this.#own.lag;
+    return this.#parts.own.lag;
   }
 
   /** Served from memory or the store instead of live. */
   get isBehind(): boolean {
-    return this.#own.isBehind;
+    return this.#parts.own.isBehind;
   }
 
   /** Once, when CONNACK was written: goes on with what the replicated state has of the session. Until then nothing is sent. */
   resume(session: Session): void {
     this.#isResumed = true;
-    if (this.#options.session.isKept) this.#resumeKept(session);
-    this.#shared.resume(session);
+    if (this.#parts.session.isKept) this.#resumeKept(session);
+    const isMember = session.subscriptions.some(({ share }) => share !== "");
+    if (isMember || session.shared.length > 0) this.#parts.ensureShared().resume(session);
     this.pump();
   }
 
@@ -100,8 +70,8 @@ export class Delivery {
    * messages that match `wanted` are sent, before what comes live.
    */
   setFilters(filters: readonly SubscriptionOptions[], wanted: readonly SubscriptionOptions[]): void {
-    this.#own.set(filters);
-    if (wanted.length > 0) this.#retained.want(wanted, this.#options.context.broker.head);
+    this.#parts.own.set(filters);
+    if (wanted.length > 0) this.#parts.ensureRetained().want(wanted, this.#parts.context.broker.head);
     this.pump();
   }
 
@@ -109,8 +79,8 @@ export class Delivery {
   subscriptionsChanged(): void {
     const session = this.#present();
     if (session === undefined || !this.#isResumed) return;
-    this.#shared.changed(session);
-    if (session.isKept) this.#own.changed(session);
+    this.#parts.shared?.changed(session);
+    if (session.isKept) this.#parts.own.changed(session);
     this.#addPasses(session, false);
     this.pump();
   }
@@ -155,11 +125,11 @@ export class Delivery {
 
   /** Messages of shares were given to this session (the effect `shared-assigned` with its epoch). */
   assigned(items: readonly SharedItem[]): void {
-    this.#shared.add(items);
+    this.#parts.ensureShared().add(items);
     if (this.#holdsShared) return;
     // What else was applied with them is told of later in this turn: a SUBSCRIBE whose retained messages go first.
     this.#holdsShared = true;
-    this.#options.context.clock.soon(() => {
+    this.#parts.context.clock.soon(() => {
       this.#holdsShared = false;
       this.subscriptionsChanged();
     });
@@ -168,60 +138,53 @@ export class Delivery {
   /** A chunk with acknowledgements was read, or the socket has drained. */
   pump(): void {
     if (!this.#isResumed || this.#isClosed) return;
-    this.#link.flush();
-    this.#retained.pump();
-    if (!this.#holdsShared) this.#shared.pump();
-    this.#live.pump();
+    const { link, live, retained, shared } = this.#parts;
+    link.flush();
+    retained?.pump();
+    if (!this.#holdsShared) shared?.pump();
+    live.pump();
   }
 
   /** The connection is over; nothing more is sent. What it says goes into `close-session`, which is to be submitted after this. */
   close(): { readonly sentThrough: number } {
-    const { sentThrough } = this.#live;
+    const { context, reports, link, live, own, retained, shared } = this.#parts;
+    const { sentThrough } = live;
     if (this.#isClosed) return { sentThrough };
     this.#isClosed = true;
-    this.#options.context.progress.leave(this.#reports);
-    this.#own.close();
-    this.#retained.close();
-    this.#shared.close();
-    this.#link.close();
+    context.progress.leave(reports);
+    own.close();
+    retained?.close();
+    shared?.close();
+    link.close();
     return { sentThrough };
   }
 
   #resumeKept(session: Session): void {
-    const { live, passes } = session;
-    const { progress } = this.#options.context;
-    const ledger = this.#ledgers.get(LIVE);
-    if (ledger !== undefined) {
-      ledger.expect(live.received);
-      this.#reports.watch(LIVE, ledger, live.through, () => this.#own.walked);
-    }
+    const { context, reports, link, live, own } = this.#parts;
     // First of all, and in the order of the PUBRECs (MQTT-4.6.0-4).
-    for (const position of live.received) this.#link.resumeRelease(position, LIVE);
-    for (const { source, received } of passes) {
-      for (const position of received) this.#link.resumeRelease(position, source);
+    for (const position of session.live.received) link.resumeRelease(position, LIVE);
+    for (const { source, received } of session.passes) {
+      for (const position of received) link.resumeRelease(position, source);
     }
     this.#addPasses(session, true);
-    this.#live.resume(session);
-    this.#own.resume(session);
-    progress.join(this.#reports);
+    live.resume(session);
+    own.resume(session);
+    context.progress.join(reports);
   }
 
   /** Those that are not known. */
   #addPasses({ isKept, passes }: Session, isResumed: boolean): void {
     if (!isKept) return;
     for (const pass of passes) {
-      if (this.#ledgers.has(pass.source)) continue;
-      const { ledger, walked } = this.#retained.add(pass, isResumed);
-      this.#ledgers.set(pass.source, ledger);
-      this.#reports.watch(pass.source, ledger, pass.through, walked, pass.asOf);
+      if (!this.#parts.reports.isWatched(pass.source)) this.#parts.ensureRetained().add(pass, isResumed);
     }
   }
 
   #received(slot: number, packetId: number): void {
     const { exchanges } = this.#link;
-    if (this.#options.session.isKept) {
+    if (this.#parts.session.isKept) {
       exchanges.advance(slot, Stage.Received);
-      this.#reports.received(exchanges.sourceAt(slot), exchanges.positionAt(slot));
+      this.#parts.reports.received(exchanges.sourceAt(slot), exchanges.positionAt(slot));
     } else {
       exchanges.advance(slot, Stage.AwaitsPubcomp);
       this.#link.release(packetId);
@@ -233,13 +196,12 @@ export class Delivery {
     const { exchanges } = this.#link;
     const position = exchanges.positionAt(slot);
     const source = exchanges.sourceAt(slot);
-    if (this.#options.session.isKept) {
+    if (this.#parts.session.isKept) {
       exchanges.advance(slot, Stage.Settled);
-      this.#ledgers.get(source)?.settle(position);
-      this.#reports.done(source, position);
+      this.#parts.reports.done(source, position);
     } else {
       exchanges.remove(slot);
-      if (source > LIVE) this.#reports.done(source, position);
+      if (source > LIVE) this.#parts.reports.done(source, position);
     }
   }
 
@@ -249,7 +211,6 @@ export class Delivery {
     for (const { source, received, done } of told) {
       for (const position of done) this.#free(source, position);
       for (const position of received) this.#release(source, position);
-      if (source !== LIVE && !this.#reports.isWatched(source)) this.#ledgers.delete(source);
     }
     this.pump();
   }
@@ -275,47 +236,8 @@ export class Delivery {
 
   /** The session as it is now, while it is this connection's. */
   #present(): Session | undefined {
-    const { context, session } = this.#options;
+    const { context, session } = this.#parts;
     const present = context.broker.session(session.number);
     return present?.epoch === session.epoch ? present : undefined;
-  }
-
-  #createLive(): LiveFeed {
-    return new LiveFeed({
-      ...this.#options,
-      link: this.#link,
-      ledger: this.#ledgers.get(LIVE) ?? null,
-      precedence: {
-        liveCeiling: () => this.#retained.liveCeiling,
-        hasItems: () => this.#shared.hasItems,
-        isAwaited: (position) => this.#shared.isAwaited(position, position),
-      },
-      cursor: () => this.#own.cursor,
-      onWritable: () => this.#own.proceed(),
-      onTopicDeleted: () => this.#own.ended(),
-    });
-  }
-
-  #createRetained(): RetainedFeed {
-    return new RetainedFeed({
-      ...this.#options,
-      link: this.#link,
-      filters: () => this.#own.filters,
-      cursor: () => this.#own.cursor,
-      isAwaited: (position, asOf) => this.#shared.isAwaited(position, asOf + 1),
-      onWalked: () => this.#reports.moved(),
-      pump: () => this.pump(),
-    });
-  }
-
-  #createShared(): SharedFeed {
-    return new SharedFeed({
-      ...this.#options,
-      link: this.#link,
-      cursor: () => this.#own.cursor,
-      isRetainedBefore: (asOf) => this.#retained.isBefore(asOf),
-      onDone: (source, position) => this.#reports.done(source, position),
-      pump: () => this.pump(),
-    });
   }
 }

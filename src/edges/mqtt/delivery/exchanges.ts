@@ -1,6 +1,7 @@
 /**
  * The QoS 1 and 2 exchanges that are open with a client, by packet identifier: each in use once at a time (MQTT-2.2.1-4), and as many
- * as the client's window takes. An open-addressed table without an object per message: it is touched twice for each of them.
+ * as the client's window takes. A slot is found by the low bits of the identifier and costs no object: it is touched twice for each message. Two
+ * that want one slot are rare, since identifiers of one time are near each other; the second has an object aside.
  */
 
 /** How far an exchange is. The first two are the QoS of the PUBLISH. */
@@ -24,15 +25,26 @@ export const RETAINED = -1;
 
 const SLOTS_MIN = 16;
 
+/** Above all slots: the exchange is one of those aside, and its identifier this much less. */
+const ASIDE = 0x1_0000;
+
+/** What a client has to which nothing was sent at QoS 1 or 2: all of them the same. */
+const NO_IDS = new Uint16Array(0);
+const NO_POSITIONS = new Float64Array(0);
+const NO_STAGES = new Uint8Array(0);
+const NONE_ASIDE = new Map<number, { position: number; stage: Stage }>();
+const NO_SOURCES = new Map<number, number>();
+
 export class Exchanges {
   readonly #windowMax: number;
-  /** Parallel arrays; id 0 marks a free slot. Made when the first message needs them. */
-  #ids = new Uint16Array(0);
-  #positions = new Float64Array(0);
-  #stages = new Uint8Array(0);
+  /** Parallel arrays; id 0 marks a free slot. */
+  #ids = NO_IDS;
+  #positions = NO_POSITIONS;
+  #stages = NO_STAGES;
   #mask = -1;
+  #aside = NONE_ASIDE;
   /** Of those that are not live, by id. */
-  readonly #sources = new Map<number, number>();
+  #sources = NO_SOURCES;
   #size = 0;
   #inWindow = 0;
   /** The most at a time since it was last empty. */
@@ -55,18 +67,13 @@ export class Exchanges {
 
   /** Begins an exchange; false when the identifier is in use. */
   open(id: number, position: number, stage: Stage, source: number): boolean {
-    if (2 * this.#size > this.#mask) this.#resize(Math.max(SLOTS_MIN, 2 * this.#ids.length));
-    const mask = this.#mask;
-    const ids = this.#ids;
-    let slot = id & mask;
-    for (let taken = ids[slot]; taken !== 0; taken = ids[slot]) {
-      if (taken === id) return false;
-      slot = (slot + 1) & mask;
-    }
-    ids[slot] = id;
-    this.#positions[slot] = position;
-    this.#stages[slot] = stage;
-    if (source !== LIVE) this.#sources.set(id, source);
+    if (this.#size > this.#mask) this.#resize(Math.max(SLOTS_MIN, 2 * this.#ids.length));
+    const slot = id & this.#mask;
+    const taken = this.#ids[slot];
+    if (taken === id || (this.#aside.size > 0 && this.#aside.has(id))) return false;
+    if (taken === 0) this.#put(slot, id, position, stage);
+    else this.#putAside(id, position, stage);
+    if (source !== LIVE) this.#setSource(id, source);
     this.#size += 1;
     if (stage !== Stage.Settled) this.#inWindow += 1;
     if (this.#size > this.#sizePeak) this.#sizePeak = this.#size;
@@ -76,14 +83,9 @@ export class Exchanges {
   /** Where the exchange of this identifier is, until the next change of the table; -1 when there is none. */
   find(id: number): number {
     if (id === 0 || this.#size === 0) return -1;
-    const mask = this.#mask;
-    const ids = this.#ids;
-    let slot = id & mask;
-    for (let taken = ids[slot]; taken !== 0; taken = ids[slot]) {
-      if (taken === id) return slot;
-      slot = (slot + 1) & mask;
-    }
-    return -1;
+    const slot = id & this.#mask;
+    if (this.#ids[slot] === id) return slot;
+    return this.#aside.size > 0 && this.#aside.has(id) ? ASIDE + id : -1;
   }
 
   isUsed(id: number): boolean {
@@ -91,54 +93,65 @@ export class Exchanges {
   }
 
   stageAt(slot: number): Stage {
-    return this.#stages[slot] as Stage;
+    return (slot < ASIDE ? this.#stages[slot] : this.#aside.get(slot - ASIDE)?.stage) as Stage;
   }
 
   positionAt(slot: number): number {
-    return this.#positions[slot] ?? 0;
+    return (slot < ASIDE ? this.#positions[slot] : this.#aside.get(slot - ASIDE)?.position) ?? 0;
   }
 
   sourceAt(slot: number): number {
     if (this.#sources.size === 0) return LIVE;
-    return this.#sources.get(this.#ids[slot] ?? 0) ?? LIVE;
+    return this.#sources.get(this.#idAt(slot)) ?? LIVE;
   }
 
   /** The next step of an exchange; `Settled` makes room in the window. */
   advance(slot: number, stage: Stage): void {
     if (stage === Stage.Settled) this.#inWindow -= 1;
-    this.#stages[slot] = stage;
+    if (slot < ASIDE) {
+      this.#stages[slot] = stage;
+      return;
+    }
+    const aside = this.#aside.get(slot - ASIDE);
+    if (aside !== undefined) aside.stage = stage;
   }
 
   /** Ends an exchange: its identifier is free. */
   remove(slot: number): void {
-    if (this.#stages[slot] !== Stage.Settled) this.#inWindow -= 1;
-    if (this.#sources.size > 0) this.#sources.delete(this.#ids[slot] ?? 0);
+    if (this.stageAt(slot) !== Stage.Settled) this.#inWindow -= 1;
+    if (this.#sources.size > 0) this.#sources.delete(this.#idAt(slot));
+    if (slot < ASIDE) this.#ids[slot] = 0;
+    else this.#aside.delete(slot - ASIDE);
     this.#size -= 1;
-    this.#closeGap(slot);
-    if (this.#size > 0) return;
-    // What a burst needed is given back bit by bit.
-    if (this.#ids.length > SLOTS_MIN && 8 * this.#sizePeak < this.#ids.length)
-      this.#resize(this.#ids.length / 2);
-    this.#sizePeak = 0;
+    if (this.#size === 0) this.#emptied();
   }
 
-  /** Takes a slot out and moves up those behind it that would not be found any more. */
-  #closeGap(slot: number): void {
-    const ids = this.#ids;
-    const mask = this.#mask;
-    let gap = slot;
-    let next = (gap + 1) & mask;
-    for (let id = ids[next] ?? 0; id !== 0; id = ids[next] ?? 0) {
-      const home = id & mask;
-      if (((next - home) & mask) >= ((next - gap) & mask)) {
-        ids[gap] = id;
-        this.#positions[gap] = this.#positions[next] ?? 0;
-        this.#stages[gap] = this.#stages[next] ?? 0;
-        gap = next;
-      }
-      next = (next + 1) & mask;
+  #idAt(slot: number): number {
+    return slot < ASIDE ? (this.#ids[slot] ?? 0) : slot - ASIDE;
+  }
+
+  #putAside(id: number, position: number, stage: Stage): void {
+    if (this.#aside === NONE_ASIDE) this.#aside = new Map();
+    this.#aside.set(id, { position, stage });
+  }
+
+  #setSource(id: number, source: number): void {
+    if (this.#sources === NO_SOURCES) this.#sources = new Map();
+    this.#sources.set(id, source);
+  }
+
+  #put(slot: number, id: number, position: number, stage: number): void {
+    this.#ids[slot] = id;
+    this.#positions[slot] = position;
+    this.#stages[slot] = stage;
+  }
+
+  /** What a burst needed is given back bit by bit. */
+  #emptied(): void {
+    if (this.#ids.length > SLOTS_MIN && 8 * this.#sizePeak < this.#ids.length) {
+      this.#resize(this.#ids.length / 2);
     }
-    ids[gap] = 0;
+    this.#sizePeak = 0;
   }
 
   #resize(slots: number): void {
@@ -148,12 +161,13 @@ export class Exchanges {
     this.#stages = new Uint8Array(slots);
     this.#mask = slots - 1;
     for (const [slot, id] of ids.entries()) {
-      if (id === 0) continue;
-      let free = id & this.#mask;
-      while (this.#ids[free] !== 0) free = (free + 1) & this.#mask;
-      this.#ids[free] = id;
-      this.#positions[free] = positions[slot] ?? 0;
-      this.#stages[free] = stages[slot] ?? 0;
+      if (id !== 0) this.#put(id & this.#mask, id, positions[slot] ?? 0, stages[slot] ?? 0);
+    }
+    for (const [id, { position, stage }] of this.#aside) {
+      const slot = id & this.#mask;
+      if (this.#ids[slot] !== 0) continue;
+      this.#put(slot, id, position, stage);
+      this.#aside.delete(id);
     }
   }
 }

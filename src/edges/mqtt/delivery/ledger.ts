@@ -6,14 +6,19 @@ import { limits } from "../../../limits.js";
 
 const SLOTS_MIN = 16;
 
+/** What a client has to which nothing was sent: all of them the same. */
+const NO_POSITIONS = new Float64Array(0);
+const NONE_SETTLED = new Uint8Array(0);
+const NONE_AHEAD: readonly number[] = [];
+
 export class Ledger {
-  /** A power of two long; from `#first` to `#end`, counts since the beginning. */
-  #positions = new Float64Array(SLOTS_MIN);
-  #isSettled = new Uint8Array(SLOTS_MIN);
+  /** A power of two long, or empty; from `#first` to `#end`, counts since the beginning. */
+  #positions = NO_POSITIONS;
+  #isSettled = NONE_SETTLED;
   #first = 0;
   #end = 0;
   /** Open exchanges of an earlier connection that the walk over the source has not come to; ascending. */
-  #ahead: number[] = [];
+  #ahead: readonly number[] = NONE_AHEAD;
   #nextAhead = Number.POSITIVE_INFINITY;
 
   /** Before anything is sent: PUBREC came for these at an earlier connection, so that they will not be. */
@@ -64,7 +69,7 @@ export class Ledger {
 
   #takeAhead(): number {
     const position = this.#nextAhead;
-    this.#ahead.shift();
+    this.#ahead = this.#ahead.slice(1);
     this.#nextAhead = this.#ahead[0] ?? Number.POSITIVE_INFINITY;
     return position;
   }
@@ -85,7 +90,8 @@ export class Ledger {
   }
 
   #append(position: number): void {
-    if (this.#end - this.#first === this.#positions.length) this.#resize(2 * this.#positions.length);
+    if (this.#end - this.#first === this.#positions.length)
+      this.#resize(Math.max(SLOTS_MIN, 2 * this.#positions.length));
     const slot = this.#end & (this.#positions.length - 1);
     this.#positions[slot] = position;
     this.#isSettled[slot] = 0;

@@ -8,9 +8,9 @@ import type { Grant } from "../../../topics/filter-set.js";
 import type { DeliveryContext, Outlet } from "./context.js";
 import { Exchanges, Stage } from "./exchanges.js";
 import { packetIdOf } from "./packet-id.js";
+import type { Parts } from "./parts.js";
 import type { PublishEncoder } from "./publish-encoder.js";
 import { markDuplicate, qosOf } from "./publish-packet.js";
-import type { Reports } from "./reports.js";
 import { TopicAliases } from "./topic-aliases.js";
 
 /** PUBREL (MQTT 5.0, 3.6) with its required flags. */
@@ -20,15 +20,11 @@ const PUBREL_BYTES = 4;
 const PACKET_IDENTIFIER_NOT_FOUND = 0x92;
 
 export interface LinkOptions {
-  readonly context: DeliveryContext;
   readonly outlet: Outlet;
   readonly level: 4 | 5;
   readonly receiveMax: number;
   readonly packetBytesMax: number;
   readonly topicAliasMax: number;
-  readonly session: { readonly isKept: boolean };
-  /** What is told of exchanges that a kept session need not go through. */
-  readonly news: Pick<Reports, "received" | "done">;
 }
 
 /** Packets are gathered up to here before they are written. */
@@ -41,8 +37,8 @@ export class Link {
   readonly encoder: PublishEncoder;
   readonly exchanges: Exchanges;
   readonly packetBytesMax: number;
-  readonly #options: LinkOptions;
-  readonly #context: DeliveryContext;
+  readonly #parts: Parts;
+  readonly #metrics: DeliveryContext["metrics"];
   readonly #outlet: Outlet;
   readonly #level: 4 | 5;
   readonly #aliases: TopicAliases | null;
@@ -52,14 +48,13 @@ export class Link {
   #releases: number[] = [];
   #isClosed = false;
 
-  constructor(options: LinkOptions) {
-    const { context, outlet, level, receiveMax, packetBytesMax, topicAliasMax } = options;
-    this.#options = options;
-    this.#context = context;
+  constructor(parts: Parts, { outlet, level, receiveMax, packetBytesMax, topicAliasMax }: LinkOptions) {
+    this.#parts = parts;
+    this.#metrics = parts.context.metrics;
     this.#outlet = outlet;
     this.#level = level;
     this.packetBytesMax = packetBytesMax;
-    this.encoder = context.encoders[level];
+    this.encoder = parts.context.encoders[level];
     this.exchanges = new Exchanges(Math.min(receiveMax, limits.inflightMax));
     this.#aliases = topicAliasMax > 0 ? new TopicAliases(topicAliasMax) : null;
   }
@@ -87,8 +82,8 @@ export class Link {
   send(bytes: Buffer, packets: number): void {
     if (packets === 0 || this.#isClosed) return;
     this.#outlet.send(bytes);
-    this.#context.metrics.messagesOut.inc(packets);
-    this.#context.metrics.bytesOut.inc(bytes.length);
+    this.#metrics.messagesOut.inc(packets);
+    this.#metrics.bytesOut.inc(bytes.length);
   }
 
   /**
@@ -127,12 +122,12 @@ export class Link {
    * if the client may have it from an earlier connection, it counts as received, and PUBREL ends the exchange. False when it has to wait.
    */
   passOver(position: number, source: number, mayBeHeld: boolean): boolean {
-    const { session, news } = this.#options;
+    const { session, reports } = this.#parts;
     if (!session.isKept) return true;
     const stage = mayBeHeld ? Stage.Received : Stage.Settled;
     if (!this.exchanges.open(packetIdOf(position), position, stage, source)) return false;
-    if (mayBeHeld) news.received(source, position);
-    else news.done(source, position);
+    if (mayBeHeld) reports.received(source, position);
+    else reports.done(source, position);
     return true;
   }
 

@@ -6,42 +6,21 @@ import type { StoredMessage } from "../../../state-machine/effects.js";
 import type { Session } from "../../../state-machine/session-view.js";
 import type { FilterSet, Grant } from "../../../topics/filter-set.js";
 import type { DeliveryBatch, SubscriberSink } from "../../../topics/subscriber.js";
-import type { DeliveryContext } from "./context.js";
 import { LIVE, Stage } from "./exchanges.js";
 import type { Ledger } from "./ledger.js";
 import type { Link } from "./link.js";
 import { packetIdOf } from "./packet-id.js";
+import type { Parts } from "./parts.js";
 import { type EncodedPublishes, packetsIn } from "./publish-encoder.js";
 import { qosOf } from "./publish-packet.js";
 import { Resumption } from "./resumption.js";
 
-/** What of the client's other deliveries goes before live messages. */
-export interface Precedence {
-  /** Live messages above this have to wait. */
-  liveCeiling(): number;
-  /** Items of shares that wait to be sent. */
-  hasItems(): boolean;
-  /** One of them is to have the packet identifier of this position before. */
-  isAwaited(position: number): boolean;
-}
-
-export interface LiveFeedOptions {
-  readonly context: DeliveryContext;
-  readonly link: Link;
-  readonly clientId: string;
-  /** Of a kept session. */
-  readonly ledger: Ledger | null;
-  readonly precedence: Precedence;
-  /** How far the subscription is. */
-  readonly cursor: () => number;
-  /** It takes what it did not take before. */
-  readonly onWritable: () => void;
-  readonly onTopicDeleted: () => void;
-  readonly onFailed: (error: unknown) => void;
-}
-
 export class LiveFeed implements SubscriberSink {
-  readonly #options: LiveFeedOptions;
+  /** Live messages above this have to wait for retained ones. */
+  ceiling = Number.POSITIVE_INFINITY;
+  /** Items of shares wait to be sent. */
+  hasItems = false;
+  readonly #parts: Parts;
   readonly #link: Link;
   readonly #ledger: Ledger | null;
   /** What is known of messages that may have been sent before. */
@@ -53,10 +32,10 @@ export class LiveFeed implements SubscriberSink {
   #isBlocked = false;
   #awaitsWindow = false;
 
-  constructor(options: LiveFeedOptions) {
-    this.#options = options;
-    this.#link = options.link;
-    this.#ledger = options.ledger;
+  constructor(parts: Parts, link: Link, ledger: Ledger | null) {
+    this.#parts = parts;
+    this.#link = link;
+    this.#ledger = ledger;
   }
 
   /** Highest position sent at QoS 1 or 2; 0 for none. */
@@ -66,6 +45,11 @@ export class LiveFeed implements SubscriberSink {
 
   /** Begins with what the session went through before. */
   resume({ live, sentThrough, openedAt, closedAt }: Session): void {
+    const { reports, own } = this.#parts;
+    if (this.#ledger !== null) {
+      this.#ledger.expect(live.received);
+      reports.watch(LIVE, this.#ledger, live.through, () => own.walked);
+    }
     const known = new Resumption({
       state: live,
       sentThrough,
@@ -85,10 +69,10 @@ export class LiveFeed implements SubscriberSink {
   deliver(batch: DeliveryBatch): number {
     if (!this.isWritable()) return batch.after;
     const encoded = this.#encoded(batch);
-    const ceiling = this.#options.precedence.liveCeiling();
-    const taken = this.#isPlain(batch, encoded, ceiling)
+    const { ceiling } = this;
+    const taken = this.#isPlain(batch, encoded)
       ? this.#deliverShared(encoded)
-      : this.#deliverEach(batch, encoded, ceiling);
+      : this.#deliverEach(batch, encoded);
     const last = batch.messages[taken - 1];
     if (last !== undefined) this.#lastTaken = last.position;
     if (taken === batch.messages.length && batch.through <= ceiling) return batch.through;
@@ -102,9 +86,9 @@ export class LiveFeed implements SubscriberSink {
 
   /** The window is not looked at: what has no QoS may go on while it is full (MQTT 5.0, 4.9). */
   isWritable(): boolean {
-    const { precedence, cursor } = this.#options;
-    const ceiling = precedence.liveCeiling();
-    const isWritable = this.#link.isWritable && (ceiling === Number.POSITIVE_INFINITY || cursor() < ceiling);
+    const { ceiling } = this;
+    const isWritable =
+      this.#link.isWritable && (ceiling === Number.POSITIVE_INFINITY || this.#parts.own.cursor < ceiling);
     if (!isWritable) this.#isBlocked = true;
     return isWritable;
   }
@@ -114,11 +98,11 @@ export class LiveFeed implements SubscriberSink {
     if (!this.#isBlocked || (this.#awaitsWindow && this.#room <= 0) || !this.isWritable()) return;
     this.#isBlocked = false;
     this.#awaitsWindow = false;
-    this.#options.onWritable();
+    this.#parts.own.proceed();
   }
 
   gap(after: number, resumedAt: number): void {
-    const { context, clientId } = this.#options;
+    const { context, clientId } = this.#parts;
     // Positions count all topics: this many at most were for the client.
     context.metrics.dropped("trimmed", resumedAt - after);
     context.logger.warn(
@@ -128,11 +112,11 @@ export class LiveFeed implements SubscriberSink {
   }
 
   topicDeleted(): void {
-    this.#options.onTopicDeleted();
+    this.#parts.own.ended();
   }
 
   failed(error: unknown): void {
-    this.#options.onFailed(error);
+    this.#parts.failed(error);
   }
 
   get #room(): number {
@@ -143,16 +127,16 @@ export class LiveFeed implements SubscriberSink {
     const { encoder } = this.#link;
     const encoded = batch.encodedBy(encoder);
     const { staleAtMs } = encoded;
-    if (staleAtMs === Number.POSITIVE_INFINITY || this.#options.context.broker.nowMs() < staleAtMs) {
+    if (staleAtMs === Number.POSITIVE_INFINITY || this.#parts.context.broker.nowMs() < staleAtMs) {
       return encoded;
     }
     return encoder.encode(batch.messages, batch.filters);
   }
 
   /** Whether it can go out as it is, or a head of it. */
-  #isPlain(batch: DeliveryBatch, encoded: EncodedPublishes, ceiling: number): boolean {
+  #isPlain(batch: DeliveryBatch, encoded: EncodedPublishes): boolean {
     const link = this.#link;
-    if (batch.through > ceiling || this.#options.precedence.hasItems()) return false;
+    if (batch.through > this.ceiling || this.hasItems) return false;
     // What is left out is to be told of.
     if (this.#ledger !== null && encoded.packets < encoded.ends.length) return false;
     if (!link.takesSharedBytes || encoded.packetBytesMax > link.packetBytesMax) return false;
@@ -192,13 +176,13 @@ export class LiveFeed implements SubscriberSink {
   }
 
   /** One by one, with a look at what was sent before, at the size and at aliases. Returns the number of messages that are dealt with. */
-  #deliverEach(batch: DeliveryBatch, encoded: EncodedPublishes, ceiling: number): number {
+  #deliverEach(batch: DeliveryBatch, encoded: EncodedPublishes): number {
     const { messages, filters } = batch;
     let taken = 0;
     for (const message of messages) {
       const start = taken === 0 ? 0 : (encoded.ends[taken - 1] ?? 0);
       const packet = encoded.bytes.subarray(start, encoded.ends[taken]);
-      if (message.position > ceiling || !this.#take(message, packet, filters)) break;
+      if (message.position > this.ceiling || !this.#take(message, packet, filters)) break;
       taken += 1;
     }
     this.#link.flush();
@@ -215,7 +199,8 @@ export class LiveFeed implements SubscriberSink {
       if (packet.length === 0 || this.#isQuiet(position)) return true;
     } else {
       if (this.#resumption?.isDealtWith(position) === true) return true;
-      if (this.#room <= 0 || this.#options.precedence.isAwaited(position)) return false;
+      if (this.#room <= 0 || (this.hasItems && this.#parts.shared?.isAwaited(position, position) === true))
+        return false;
     }
     return this.#offer(message, packet, grant);
   }
@@ -232,7 +217,7 @@ export class LiveFeed implements SubscriberSink {
     if (offered === "no_room") return false;
     if (offered === "too_large") {
       if (!this.#passOver(position, qos, again)) return false;
-      this.#options.context.metrics.dropped("packet_too_large", 1);
+      this.#parts.context.metrics.dropped("packet_too_large", 1);
       return true;
     }
     if (again) this.#resumption?.sentAgain();
@@ -258,7 +243,7 @@ export class LiveFeed implements SubscriberSink {
   /** QoS 0 goes out once, and not to a client that was away. */
   #isQuiet(position: number): boolean {
     const quiet = this.#resumption?.quiet(position) ?? "no";
-    if (quiet === "offline") this.#options.context.metrics.dropped("offline", 1);
+    if (quiet === "offline") this.#parts.context.metrics.dropped("offline", 1);
     return quiet !== "no";
   }
 

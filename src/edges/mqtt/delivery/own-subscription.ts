@@ -2,26 +2,18 @@
  * All that a client subscribed to by itself (not through shares), as one running subscription: of a kept session as the replicated state has it,
  * along the stream; of any other as its connection has it, from the present on.
  */
-import type { Broker } from "../../../broker.js";
-import type { Clock } from "../../../runtime/clock.js";
 import type { Session } from "../../../state-machine/session-view.js";
 import { type Filter, FilterSet } from "../../../topics/filter-set.js";
-import type { SubscriberSink, Subscription } from "../../../topics/subscriber.js";
+import type { Subscription } from "../../../topics/subscriber.js";
+import type { Parts } from "./parts.js";
 import { boundaries, filtersAbove, type Schedule, scheduleOf } from "./schedule.js";
 
-export interface OwnSubscriptionOptions {
-  readonly broker: Pick<Broker, "subscribe" | "session" | "head">;
-  readonly clock: Clock;
-  readonly sink: SubscriberSink;
-  readonly session: { readonly number: number; readonly isKept: boolean };
-  /** It goes on from further back than it was: what was sent since comes again. */
-  readonly onRewound: (session: Session) => void;
-}
+const NO_FILTERS = new FilterSet([]);
 
 export class OwnSubscription {
-  readonly #options: OwnSubscriptionOptions;
+  readonly #parts: Parts;
   /** In force at the head. */
-  #filters = new FilterSet([]);
+  #filters = NO_FILTERS;
   #running: Subscription | null = null;
   /** While nothing runs: how far it is. */
   #stoppedAt = 0;
@@ -31,8 +23,8 @@ export class OwnSubscription {
   #changedThrough = 0;
   #isClosed = false;
 
-  constructor(options: OwnSubscriptionOptions) {
-    this.#options = options;
+  constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
   get filters(): FilterSet {
@@ -42,7 +34,7 @@ export class OwnSubscription {
   /** Everything that matches up to here was handed to the sink. Without a subscription that is all there is. */
   get cursor(): number {
     if (this.#running !== null) return this.#running.cursor;
-    return this.#isEnded ? this.#stoppedAt : this.#options.broker.head;
+    return this.#isEnded ? this.#stoppedAt : this.#parts.context.broker.head;
   }
 
   /** The same as progress that is worth telling. */
@@ -52,7 +44,7 @@ export class OwnSubscription {
 
   /** Positions between it and the head; 0 without a subscription. */
   get lag(): number {
-    return this.#running === null ? 0 : Math.max(0, this.#options.broker.head - this.#running.cursor);
+    return this.#running === null ? 0 : Math.max(0, this.#parts.context.broker.head - this.#running.cursor);
   }
 
   get isBehind(): boolean {
@@ -68,7 +60,7 @@ export class OwnSubscription {
   resume({ subscriptions, live }: Session): void {
     this.#stoppedAt = live.through;
     this.#noteChanges(subscriptions);
-    const { after, filters, changes } = scheduleOf(subscriptions, live.through, this.#options.session.number);
+    const { after, filters, changes } = scheduleOf(subscriptions, live.through, this.#parts.session.number);
     if (filters.filters.length > 0) this.#start({ after, filters, changes });
   }
 
@@ -82,13 +74,13 @@ export class OwnSubscription {
     if (this.#isEnded) return;
     const running = this.#running;
     if (running === null) this.#start(this.#scheduleFrom(session, first));
-    else if (first === this.#options.broker.head) running.change(this.#filters);
+    else if (first === this.#parts.context.broker.head) running.change(this.#filters);
     else this.#rewind(running, session, Math.max(session.live.through, Math.min(running.cursor, first)));
   }
 
   /** Of a session that is not kept: from the present head on these and no others. */
   set(filters: readonly Filter[]): void {
-    this.#filters = new FilterSet(filters, this.#options.session.number);
+    this.#filters = new FilterSet(filters, this.#parts.session.number);
     if (this.#isEnded && filters.length > 0) return;
     this.#isEnded = false;
     if (filters.length === 0) this.#stop();
@@ -103,7 +95,7 @@ export class OwnSubscription {
   ended(): void {
     this.#stop();
     this.#isEnded = true;
-    this.#options.clock.soon(() => {
+    this.#parts.context.clock.soon(() => {
       if (!this.#isEnded || this.#isClosed) return;
       this.#isEnded = false;
       this.#goOn();
@@ -116,14 +108,14 @@ export class OwnSubscription {
   }
 
   #goOn(): void {
-    const { session, broker } = this.#options;
-    const kept = session.isKept ? broker.session(session.number) : undefined;
+    const { session, context } = this.#parts;
+    const kept = session.isKept ? context.broker.session(session.number) : undefined;
     if (kept !== undefined) this.#start(this.#scheduleFrom(kept, this.#stoppedAt));
     else this.#running = this.#subscribe({ after: this.#stoppedAt, filters: this.#filters, changes: [] });
   }
 
   #rewind(running: Subscription, session: Session, after: number): void {
-    this.#options.onRewound(session);
+    this.#parts.live.rewound(session);
     running.close();
     this.#start(this.#scheduleFrom(session, after));
   }
@@ -133,8 +125,8 @@ export class OwnSubscription {
   }
 
   #subscribe(schedule: Omit<Schedule, "after"> & { readonly after: number | null }): Subscription {
-    const { broker, sink } = this.#options;
-    return broker.subscribe({ ...schedule, sink });
+    const { context, live } = this.#parts;
+    return context.broker.subscribe({ ...schedule, sink: live });
   }
 
   #stop(): void {
@@ -145,7 +137,7 @@ export class OwnSubscription {
   }
 
   #scheduleFrom({ subscriptions }: Session, after: number): Schedule {
-    return scheduleOf(subscriptions, after, this.#options.session.number);
+    return scheduleOf(subscriptions, after, this.#parts.session.number);
   }
 
   /** Where other filters are in force than was known. */
@@ -153,13 +145,12 @@ export class OwnSubscription {
     const known = this.#changedThrough;
     const places = boundaries(subscriptions, known);
     // A second change at the same place.
-    const isOther =
-      filtersAbove(subscriptions, known, this.#options.session.number).key !== this.#filters.key;
+    const isOther = filtersAbove(subscriptions, known, this.#parts.session.number).key !== this.#filters.key;
     return isOther ? [known, ...places] : places;
   }
 
   #noteChanges(subscriptions: Session["subscriptions"]): void {
-    const { session } = this.#options;
+    const { session } = this.#parts;
     this.#changedThrough = boundaries(subscriptions, this.#changedThrough).at(-1) ?? this.#changedThrough;
     this.#filters = filtersAbove(subscriptions, this.#changedThrough, session.number);
   }

@@ -6,7 +6,8 @@ import type { SessionProgress } from "../../../commands/command.js";
 import { limits } from "../../../limits.js";
 import { LIVE } from "./exchanges.js";
 import type { Ledger } from "./ledger.js";
-import type { ProgressGatherer, ProgressReporter } from "./progress-gatherer.js";
+import type { Parts } from "./parts.js";
+import type { ProgressReporter } from "./progress-gatherer.js";
 
 /** What was told of one source. */
 export interface Told {
@@ -15,15 +16,6 @@ export interface Told {
   readonly received: readonly number[];
   /** Dealt with. */
   readonly done: readonly number[];
-}
-
-export interface ReportsOptions {
-  readonly gatherer: ProgressGatherer;
-  readonly session: { readonly number: number; readonly epoch: number };
-  /** Highest live position sent at this connection; 0 for none. */
-  readonly sentThrough: () => number;
-  /** A report was applied. */
-  readonly onApplied: (told: readonly Told[]) => void;
 }
 
 /** A source with what is news of it. */
@@ -51,13 +43,16 @@ interface UnderWay extends Told {
 const NEWS_URGENT = limits.unsettledMax / 4;
 const SHARED_NEWS_URGENT = limits.sharedOutstandingMax / 4;
 
+/** What a client has that tells nothing: all of them the same. */
+const NONE_WATCHED = new Map<number, Watched>();
+
 export class Reports implements ProgressReporter {
-  readonly #options: ReportsOptions;
-  readonly #watched = new Map<number, Watched>();
+  readonly #parts: Parts;
+  #watched = NONE_WATCHED;
   #underWay: readonly UnderWay[] = [];
 
-  constructor(options: ReportsOptions) {
-    this.#options = options;
+  constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
   /** A source with a cursor. `through` is what the state says of it. */
@@ -68,7 +63,7 @@ export class Reports implements ProgressReporter {
     walked: () => number,
     end = Number.POSITIVE_INFINITY,
   ): void {
-    this.#watched.set(source, { source, ledger, walked, received: [], done: [], through, end });
+    this.#add({ source, ledger, walked, received: [], done: [], through, end });
   }
 
   /** Whether a source with a cursor is not over. */
@@ -79,25 +74,26 @@ export class Reports implements ProgressReporter {
   /** PUBREC came for an exchange: the client waits until that is committed. */
   received(source: number, position: number): void {
     this.#of(source).received.push(position);
-    this.#options.gatherer.soon(this);
+    this.#parts.context.progress.soon(this);
   }
 
   /** An exchange is over, or a message will never be sent. */
   done(source: number, position: number): void {
     const { done, ledger } = this.#of(source);
+    ledger?.settle(position);
     done.push(position);
     if (done.length === (ledger === null ? SHARED_NEWS_URGENT : NEWS_URGENT))
-      this.#options.gatherer.soon(this);
-    else if (done.length === 1) this.#options.gatherer.later(this);
+      this.#parts.context.progress.soon(this);
+    else if (done.length === 1) this.#parts.context.progress.later(this);
   }
 
   /** The cursor of a source has moved in a way that somebody waits for. */
   moved(): void {
-    this.#options.gatherer.later(this);
+    this.#parts.context.progress.later(this);
   }
 
   takeProgress(): readonly SessionProgress[] {
-    const { session, sentThrough } = this.#options;
+    const { session, live } = this.#parts;
     const entries: SessionProgress[] = [];
     const underWay: UnderWay[] = [];
     for (const watched of this.#watched.values()) {
@@ -109,7 +105,7 @@ export class Reports implements ProgressReporter {
         epoch: session.epoch,
         source,
         through: ledger === null ? 0 : Math.max(through, throughBefore),
-        sentThrough: source === LIVE && ledger !== null ? sentThrough() : 0,
+        sentThrough: source === LIVE && ledger !== null ? live.sentThrough : 0,
         received,
         done: ledger === null ? done : done.filter((position) => position > through),
       });
@@ -130,7 +126,7 @@ export class Reports implements ProgressReporter {
       const isOver = ledger === null || through >= end;
       if (isOver && received.length + done.length === 0) this.#watched.delete(source);
     }
-    this.#options.onApplied(told);
+    this.#parts.applied(told);
   }
 
   progressRefused(): void {
@@ -143,11 +139,14 @@ export class Reports implements ProgressReporter {
   }
 
   #of(source: number): Watched {
-    let watched = this.#watched.get(source);
-    if (watched === undefined) {
-      watched = { source, ledger: null, walked: () => 0, received: [], done: [], through: 0, end: 0 };
-      this.#watched.set(source, watched);
-    }
+    const watched = this.#watched.get(source);
+    if (watched !== undefined) return watched;
+    return this.#add({ source, ledger: null, walked: () => 0, received: [], done: [], through: 0, end: 0 });
+  }
+
+  #add(watched: Watched): Watched {
+    if (this.#watched === NONE_WATCHED) this.#watched = new Map();
+    this.#watched.set(watched.source, watched);
     return watched;
   }
 }

@@ -8,28 +8,12 @@ import type { StoredMessage } from "../../../state-machine/effects.js";
 import type { RetainedPass } from "../../../state-machine/session-view.js";
 import { type Filter, FilterSet, type Grant } from "../../../topics/filter-set.js";
 import { isWildcard } from "../../../topics/topic-name.js";
-import type { DeliveryContext } from "./context.js";
 import { RETAINED } from "./exchanges.js";
 import { Ledger } from "./ledger.js";
-import type { Link } from "./link.js";
 import { isSharedWithin } from "./packet-id.js";
+import type { Parts } from "./parts.js";
 import { qosOf } from "./publish-packet.js";
 import { Resumption } from "./resumption.js";
-
-export interface RetainedFeedOptions {
-  readonly context: DeliveryContext;
-  readonly link: Link;
-  readonly session: { readonly number: number; readonly isKept: boolean };
-  /** The client's filters now, and how far its live stream is. */
-  readonly filters: () => FilterSet;
-  readonly cursor: () => number;
-  /** Whether an item of a share that was given up to `asOf` is to have the packet identifier of this position first. */
-  readonly isAwaited: (position: number, asOf: number) => boolean;
-  /** Of a kept session: everything of a pass was sent. */
-  readonly onWalked: () => void;
-  /** To be called again later, by itself. */
-  readonly pump: () => void;
-}
 
 /** A pass, and how far it is. */
 interface Pass {
@@ -56,7 +40,7 @@ const PASSES_MAX = 64;
 const LOOK_AGAIN_MS = 20;
 
 export class RetainedFeed {
-  readonly #options: RetainedFeedOptions;
+  readonly #parts: Parts;
   /** Those that are not all sent, oldest first. */
   #passes: Pass[] = [];
   /** The oldest waits for live messages or items of shares that go first. */
@@ -65,15 +49,8 @@ export class RetainedFeed {
   /** It is being looked for, or its turn comes. */
   #isScheduled = false;
 
-  constructor(options: RetainedFeedOptions) {
-    this.#options = options;
-  }
-
-  /** Live messages above this wait. */
-  get liveCeiling(): number {
-    const first = this.#passes[0];
-    if (first === undefined) return Number.POSITIVE_INFINITY;
-    return this.#awaitsOthers ? first.asOf : 0;
+  constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
   /** Whether a pass as of a position below this is not all sent. */
@@ -84,7 +61,7 @@ export class RetainedFeed {
 
   /** At a session that is not kept: retained messages that match are to be sent. */
   want(filters: readonly Filter[], asOf: number): void {
-    const { number } = this.#options.session;
+    const { number } = this.#parts.session;
     let wanted = filters;
     if (this.#passes.length >= PASSES_MAX) {
       wanted = [...(this.#passes.pop()?.filters.filters ?? []), ...filters];
@@ -99,16 +76,17 @@ export class RetainedFeed {
       ledger: null,
       resumption: null,
     });
+    this.#limitLive();
   }
 
-  /** A pass of the replicated state. Gives what tells how far it is. */
-  add(pass: RetainedPass, isResumed: boolean): { readonly ledger: Ledger; readonly walked: () => number } {
+  /** A pass of the replicated state. */
+  add(pass: RetainedPass, isResumed: boolean): void {
     const ledger = new Ledger();
     ledger.expect(pass.received);
     const added: Pass = {
       source: pass.source,
       asOf: pass.asOf,
-      filters: new FilterSet(pass.subscriptions, this.#options.session.number),
+      filters: new FilterSet(pass.subscriptions, this.#parts.session.number),
       topics: null,
       next: 0,
       walked: pass.through,
@@ -116,16 +94,17 @@ export class RetainedFeed {
       resumption: isResumed ? resumptionOf(pass) : null,
     };
     this.#passes.push(added);
-    return { ledger, walked: () => added.walked };
+    this.#limitLive();
+    this.#parts.reports.watch(pass.source, ledger, pass.through, () => added.walked, pass.asOf);
   }
 
   /** As many as there is room for. */
   pump(): void {
-    if (this.#isScheduled) return;
+    if (this.#isScheduled || this.#passes.length === 0) return;
     let left = LOOKED_UP_PER_TURN;
     for (
       let pass = this.#passes[0];
-      pass !== undefined && this.#options.link.isWritable;
+      pass !== undefined && this.#parts.link.isWritable;
       pass = this.#passes[0]
     ) {
       if (pass.topics === null) {
@@ -138,9 +117,10 @@ export class RetainedFeed {
       pass.walked = pass.asOf;
       this.#passes.shift();
       this.#awaitsOthers = false;
-      if (pass.ledger !== null) this.#options.onWalked();
+      if (pass.ledger !== null) this.#parts.reports.moved();
     }
-    this.#options.link.flush();
+    this.#limitLive();
+    this.#parts.link.flush();
   }
 
   close(): void {
@@ -149,16 +129,24 @@ export class RetainedFeed {
     this.#cancelLook = null;
   }
 
+  /** Live messages wait for the oldest pass, unless it waits for some of them. */
+  #limitLive(): void {
+    const first = this.#passes[0];
+    const { live } = this.#parts;
+    if (first === undefined) live.ceiling = Number.POSITIVE_INFINITY;
+    else live.ceiling = this.#awaitsOthers ? first.asOf : 0;
+  }
+
   /** Looks for the topics of a pass: at once, or soon when many clients do. */
   #look(pass: Pass): void {
-    const { context, link, pump } = this.#options;
+    const { context, link } = this.#parts;
     this.#isScheduled = true;
     let isAtOnce = true;
     context.turnBudget.run(() => {
       this.#isScheduled = false;
       if (!link.isOpen) return;
       pass.topics = this.#topicsOf(pass);
-      if (!isAtOnce) pump();
+      if (!isAtOnce) this.#parts.pump();
     });
     isAtOnce = false;
   }
@@ -167,7 +155,7 @@ export class RetainedFeed {
   #topicsOf({ filters, asOf, walked }: Pass): readonly string[] {
     const names = filters.filters.map(({ filter }) => filter);
     const messages = names.some(isWildcard)
-      ? this.#options.context.broker.retained(filters)
+      ? this.#parts.context.broker.retained(filters)
       : names.flatMap((name) => this.#lookUp(name) ?? []);
     return messages
       .filter(({ position }) => position > walked && position <= asOf)
@@ -176,14 +164,14 @@ export class RetainedFeed {
   }
 
   #lookUp(topic: string): StoredMessage | undefined {
-    return this.#options.context.broker.retained(new FilterSet([{ filter: topic, qos: 0 }]))[0];
+    return this.#parts.context.broker.retained(new FilterSet([{ filter: topic, qos: 0 }]))[0];
   }
 
   /** Goes on with a pass while there is room, for so many messages at most; returns how many of them are left. */
   #walk(pass: Pass, messagesMax: number): number {
     const topics = pass.topics ?? [];
     let left = messagesMax;
-    while (left > 0 && this.#options.link.isWritable) {
+    while (left > 0 && this.#parts.link.isWritable) {
       const topic = topics[pass.next];
       if (topic === undefined) break;
       left -= 1;
@@ -212,13 +200,13 @@ export class RetainedFeed {
       if (ledger !== null && !this.#isItsTurn(pass, position, ledger)) return false;
     }
     // Unsubscribed meanwhile.
-    if (!this.#options.filters().matches(message.topic.name)) return this.#passOver(pass, message, grant);
+    if (!this.#parts.own.filters.matches(message.topic.name)) return this.#passOver(pass, message, grant);
     return this.#offer(pass, message, grant);
   }
 
   #offer(pass: Pass, message: StoredMessage, grant: Grant): boolean {
     const { source, resumption, ledger } = pass;
-    const { link, context } = this.#options;
+    const { link, context } = this.#parts;
     const isOpen = qosOf(message, grant) > 0;
     const again = isOpen && resumption?.mayBeSent(message.position) === true;
     const offered = link.offer(message, grant, { source, retain: true, again });
@@ -238,7 +226,7 @@ export class RetainedFeed {
     const { position } = message;
     if (qosOf(message, grant) < 2) return true;
     const again = resumption?.mayBeSent(position) === true;
-    if (!this.#options.link.passOver(position, source, again)) return false;
+    if (!this.#parts.link.passOver(position, source, again)) return false;
     if (!again) return true;
     resumption?.sentAgain();
     ledger?.sent(position);
@@ -250,25 +238,26 @@ export class RetainedFeed {
    * given up to there go first, and what came after waits.
    */
   #isItsTurn({ asOf }: Pass, position: number, ledger: Ledger): boolean {
-    const { cursor, isAwaited, context, pump } = this.#options;
+    const { own, shared, context } = this.#parts;
     if (ledger.room <= 0) return false;
-    if (!isAwaited(position, asOf) && !isSharedWithin(position, cursor(), asOf)) return true;
+    const isAwaited = shared?.isAwaited(position, asOf + 1) === true;
+    if (!isAwaited && !isSharedWithin(position, own.cursor, asOf)) return true;
     this.#awaitsOthers = true;
     this.#cancelLook ??= context.clock.after(LOOK_AGAIN_MS, () => {
       this.#cancelLook = null;
-      pump();
+      this.#parts.pump();
     });
     return false;
   }
 
   #goOnLater(): void {
-    const { context, pump } = this.#options;
+    const { context } = this.#parts;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     context.clock.soon(() =>
       context.turnBudget.run(() => {
         this.#isScheduled = false;
-        pump();
+        this.#parts.pump();
       }),
     );
   }

@@ -7,31 +7,15 @@ import type { Cancel } from "../../../runtime/clock.js";
 import type { SharedItem, StoredMessage } from "../../../state-machine/effects.js";
 import type { Session } from "../../../state-machine/session-view.js";
 import type { Grant } from "../../../topics/filter-set.js";
-import type { DeliveryContext } from "./context.js";
-import type { Link } from "./link.js";
 import { isSharedWithin, packetIdOf } from "./packet-id.js";
+import type { Parts } from "./parts.js";
 import { isExpired } from "./publish-encoder.js";
-
-export interface SharedFeedOptions {
-  readonly context: DeliveryContext;
-  readonly link: Link;
-  readonly session: { readonly number: number; readonly isKept: boolean };
-  /** How far the client's own live stream is. */
-  readonly cursor: () => number;
-  /** Whether retained messages as of a position below this are still to be sent. */
-  readonly isRetainedBefore: (asOf: number) => boolean;
-  /** It will not be sent (any more). */
-  readonly onDone: (source: number, position: number) => void;
-  /** To be called again later, by itself. */
-  readonly pump: () => void;
-  readonly onFailed: (error: unknown) => void;
-}
 
 /** How often is looked whether the live stream has come to where an item can go. */
 const LOOK_AGAIN_MS = 20;
 
 export class SharedFeed {
-  readonly #options: SharedFeedOptions;
+  readonly #parts: Parts;
   /** Not sent yet, in order, and how many of them have each packet identifier. */
   #waiting: SharedItem[] = [];
   readonly #ids = new Map<number, number>();
@@ -42,18 +26,12 @@ export class SharedFeed {
   #isFetching = false;
   #cancelLook: Cancel | null = null;
 
-  constructor(options: SharedFeedOptions) {
-    this.#options = options;
-  }
-
-  /** Whether something waits that live messages have to look at. */
-  get hasItems(): boolean {
-    return this.#waiting.length > 0 && this.#options.session.isKept;
+  constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
   /** Whether an item that was given below the head `before` waits, and is to have the packet identifier of this position first. */
   isAwaited(position: number, before: number): boolean {
-    if (!this.hasItems) return false;
     const id = packetIdOf(position);
     if (!this.#ids.has(id)) return false;
     return this.#waiting.some(
@@ -64,7 +42,7 @@ export class SharedFeed {
   /** What the session was given before; of items that came by `add` meanwhile, those of QoS 0 are not in its state. */
   resume(session: Session): void {
     this.changed(session);
-    const { link, session: own } = this.#options;
+    const { link, session: own } = this.#parts;
     const isKnown = new Set(session.shared.map(keyOf));
     const late = this.#waiting.filter((item) => !isKnown.has(keyOf(item)));
     this.#waiting = [];
@@ -95,14 +73,15 @@ export class SharedFeed {
   add(items: readonly SharedItem[]): void {
     for (const item of items) {
       const isMany = item.qos === 0 && this.#waiting.length >= limits.sharedWaitingMax;
-      if (isMany) this.#options.context.metrics.dropped("slow_member", 1);
+      if (isMany) this.#parts.context.metrics.dropped("slow_member", 1);
       else this.#enqueue(item);
     }
   }
 
   /** As many as there is room for. */
   pump(): void {
-    const { link } = this.#options;
+    if (this.#waiting.length === 0) return;
+    const { link } = this.#parts;
     while (this.#waiting.length > 0 && link.isWritable) {
       const [item] = this.#waiting;
       if (item !== undefined && !this.#take(item)) break;
@@ -121,12 +100,14 @@ export class SharedFeed {
     const id = packetIdOf(item.position);
     this.#waiting.push(item);
     this.#ids.set(id, 1 + (this.#ids.get(id) ?? 0));
+    if (this.#waiting.length === 1 && this.#parts.session.isKept) this.#parts.live.hasItems = true;
   }
 
   #dequeue(): void {
     const item = this.#waiting.shift();
     this.#fetched = null;
     if (item === undefined) return;
+    if (this.#waiting.length === 0) this.#parts.live.hasItems = false;
     const id = packetIdOf(item.position);
     const left = (this.#ids.get(id) ?? 0) - 1;
     if (left > 0) this.#ids.set(id, left);
@@ -135,7 +116,7 @@ export class SharedFeed {
 
   #termsOf(source: number): Omit<Grant, "qos"> {
     if (!this.#terms.has(source)) {
-      const { context, session } = this.#options;
+      const { context, session } = this.#parts;
       const present = context.broker.session(session.number);
       if (present !== undefined) this.changed(present);
     }
@@ -146,7 +127,7 @@ export class SharedFeed {
   #take(item: SharedItem): boolean {
     const message = this.#message(item);
     if (message === undefined) return false;
-    const { context, link } = this.#options;
+    const { context, link } = this.#parts;
     const { source, again, qos } = item;
     if (qos > 0 && !this.#isItsTurn(item)) return false;
     if (message === null || isExpired(message, context.broker.nowMs())) return this.#giveUp(item);
@@ -162,9 +143,9 @@ export class SharedFeed {
 
   /** It cannot be sent. False when that has to wait. */
   #giveUp({ source, position, again, qos }: SharedItem): boolean {
-    const { link, session, onDone } = this.#options;
+    const { link, session, reports } = this.#parts;
     if (qos === 2 && session.isKept) return link.passOver(position, source, again);
-    if (qos > 0) onDone(source, position);
+    if (qos > 0) reports.done(source, position);
     return true;
   }
 
@@ -173,13 +154,13 @@ export class SharedFeed {
    * there before the item was given goes first.
    */
   #isItsTurn(item: SharedItem): boolean {
-    const { cursor, session, isRetainedBefore, context, pump } = this.#options;
+    const { own, session, retained, context } = this.#parts;
     if (!session.isKept) return true;
-    if (isRetainedBefore(item.asOf)) return false;
-    if (!isSharedWithin(item.position, cursor(), item.asOf)) return true;
+    if (retained?.isBefore(item.asOf) === true) return false;
+    if (!isSharedWithin(item.position, own.cursor, item.asOf)) return true;
     this.#cancelLook ??= context.clock.after(LOOK_AGAIN_MS, () => {
       this.#cancelLook = null;
-      pump();
+      this.#parts.pump();
     });
     return false;
   }
@@ -188,12 +169,12 @@ export class SharedFeed {
   #message({ topicId, position }: SharedItem): StoredMessage | null | undefined {
     if (this.#fetched !== null) return this.#fetched.message;
     if (this.#isFetching) return undefined;
-    const found = this.#options.context.broker.messageAt(topicId, position);
+    const found = this.#parts.context.broker.messageAt(topicId, position);
     if (!(found instanceof Promise)) return found;
     this.#isFetching = true;
     void found.then(
       (message) => this.#arrived(position, message),
-      (error: unknown) => this.#options.onFailed(error),
+      (error: unknown) => this.#parts.failed(error),
     );
     return undefined;
   }
@@ -201,7 +182,7 @@ export class SharedFeed {
   #arrived(position: number, message: StoredMessage | null): void {
     this.#isFetching = false;
     if (this.#waiting[0]?.position === position) this.#fetched = { message };
-    this.#options.pump();
+    this.#parts.pump();
   }
 }
 

@@ -1,0 +1,68 @@
+/** Puts the parts of one client's delivery together. */
+import type { DeliveryContext } from "./context.js";
+import type { DeliveryOptions } from "./delivery.js";
+import { Ledger } from "./ledger.js";
+import { Link } from "./link.js";
+import { LiveFeed } from "./live-feed.js";
+import { OwnSubscription } from "./own-subscription.js";
+import type { Parts, SessionOfClient } from "./parts.js";
+import { Reports, type Told } from "./reports.js";
+import { RetainedFeed } from "./retained-feed.js";
+import { SharedFeed } from "./shared-feed.js";
+
+/** What the parts ask of the whole. */
+export interface Whole {
+  pump(): void;
+  applied(told: readonly Told[]): void;
+}
+
+/** The parts of a delivery, those that not every client needs made for the first use. */
+export class Assembled implements Parts {
+  readonly context: DeliveryContext;
+  readonly session: SessionOfClient;
+  readonly clientId: string;
+  readonly link: Link;
+  readonly live: LiveFeed;
+  readonly own: OwnSubscription;
+  readonly reports: Reports;
+  retained: RetainedFeed | null = null;
+  shared: SharedFeed | null = null;
+  readonly #whole: Whole;
+  readonly #onFailed: (error: unknown) => void;
+
+  constructor(options: DeliveryOptions, whole: Whole) {
+    const { number, epoch, isKept } = options.session;
+    this.context = options.context;
+    // A copy: a view of the state would always have the present epoch.
+    this.session = { number, epoch, isKept };
+    this.clientId = options.clientId;
+    this.#whole = whole;
+    this.#onFailed = options.onFailed;
+    this.link = new Link(this, options);
+    this.reports = new Reports(this);
+    this.live = new LiveFeed(this, this.link, isKept ? new Ledger() : null);
+    this.own = new OwnSubscription(this);
+  }
+
+  pump(): void {
+    this.#whole.pump();
+  }
+
+  applied(told: readonly Told[]): void {
+    this.#whole.applied(told);
+  }
+
+  failed(error: unknown): void {
+    this.#onFailed(error);
+  }
+
+  ensureRetained(): RetainedFeed {
+    this.retained ??= new RetainedFeed(this);
+    return this.retained;
+  }
+
+  ensureShared(): SharedFeed {
+    this.shared ??= new SharedFeed(this);
+    return this.shared;
+  }
+}
