@@ -105,6 +105,15 @@ export class RawClient {
     if (this.#received.length > 0) throw new Error(`received ${hex(this.#received)} before the end`);
   }
 
+  /** Sends nothing more and waits for the end, whatever still comes. */
+  async leave(): Promise<void> {
+    this.#socket.end();
+    await this.#until(
+      () => this.#isEnded,
+      () => "the connection was not closed",
+    );
+  }
+
   get receivedBytes(): number {
     return this.#received.length;
   }

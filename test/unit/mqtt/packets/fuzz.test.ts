@@ -14,6 +14,7 @@ import { decodeSubscribe } from "../../../../src/edges/mqtt/packets/subscribe.js
 import { decodeUnsubscribe } from "../../../../src/edges/mqtt/packets/unsubscribe.js";
 import { limits } from "../../../../src/limits.js";
 import { bytes, packet, text } from "../../../mqtt/support/raw-client.js";
+import { GOOD_PACKETS } from "./good-packets.js";
 import { refusalOr } from "./outcome.js";
 
 type Level = 4 | 5;
@@ -60,42 +61,9 @@ function read(level: Level, chunk: Buffer): unknown[] {
   return found;
 }
 
-/** One good packet of each kind, by level. */
-const GOOD: Readonly<Record<Level, readonly Buffer[]>> = {
-  4: [
-    packet(0x10, bytes("00 04 'MQTT' 04 ee 00 3c 00 02 'ab' 00 01 't' 00 01 'w' 00 01 'u' 00 01 'p'")),
-    packet(0x33, bytes("00 03 'a/b' 00 01 'payload'")),
-    packet(0x40, bytes("00 01")),
-    packet(0x62, bytes("00 01")),
-    packet(0x82, bytes("00 01 00 03 'a/+' 01 00 01 '#' 00 00 0a '$share/g/a' 02")),
-    packet(0xa2, bytes("00 01 00 03 'a/+' 00 01 '#'")),
-    packet(0xe0),
-  ],
-  5: [
-    packet(
-      0x10,
-      bytes("00 04 'MQTT' 05 ee 00 3c 0f 11 00 00 00 01 15 00 01 'm' 16 00 00 21 00 01 00 02 'ab'"),
-      bytes("0a 18 00 00 00 01 02 00 00 00 01 00 01 't' 00 01 'w' 00 01 'u' 00 01 'p'"),
-    ),
-    packet(
-      0x33,
-      bytes(
-        "00 03 'a/b' 00 01 19 01 01 02 00 00 00 01 26 00 01 'a' 00 01 'b' 03 00 01 'c' 08 00 01 'r' 23 00 01",
-      ),
-      bytes("'payload'"),
-    ),
-    packet(0x40, bytes("00 01 00 06 1f 00 03 'why'")),
-    packet(0x62, bytes("00 01 92 00")),
-    packet(0x82, bytes("00 01 02 0b 07 00 03 'a/+' 2d 00 01 '#' 00 00 0a '$share/g/a' 02")),
-    packet(0xa2, bytes("00 01 07 26 00 01 'a' 00 01 'b' 00 03 'a/+' 00 01 '#'")),
-    packet(0xe0, bytes("04 05 11 00 00 00 01")),
-    packet(0xf0, bytes("18 08 15 00 01 'm' 16 00 01 'd'")),
-  ],
-};
-
 const level = fc.constantFrom<Level>(4, 5);
 const good = level.chain((one) =>
-  fc.record({ level: fc.constant(one), packet: fc.constantFrom(...GOOD[one]) }),
+  fc.record({ level: fc.constant(one), packet: fc.constantFrom(...GOOD_PACKETS[one]) }),
 );
 /** Where, and what comes there. */
 const changes = fc.array(fc.record({ at: fc.nat(200), byte: fc.integer({ min: 0, max: 255 }) }), {
@@ -105,7 +73,7 @@ const changes = fc.array(fc.record({ at: fc.nat(200), byte: fc.integer({ min: 0,
 
 it("the good packets are good", () => {
   for (const one of [4, 5] as const) {
-    for (const whole of GOOD[one]) expect(read(one, whole)).toEqual([expect.anything(), undefined]);
+    for (const whole of GOOD_PACKETS[one]) expect(read(one, whole)).toEqual([expect.anything(), undefined]);
   }
 });
 
