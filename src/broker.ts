@@ -53,6 +53,18 @@ export type Readiness =
   | { readonly ready: true }
   | { readonly ready: false; readonly reason: string; readonly canRead: boolean };
 
+/** What there is of everything, for `$SYS`. Sessions are the group's, the rest is this node's. */
+export interface NodeFigures {
+  /** Sessions whose clients are not connected. */
+  readonly sessionsOffline: number;
+  /** Subscriptions in replicated sessions, and shared subscriptions by name and filter. */
+  readonly subscriptions: number;
+  readonly shares: number;
+  readonly retainedMessages: number;
+  readonly storedMessages: number;
+  readonly storedBytes: number;
+}
+
 /** What happens to sessions by the log; the edge looks whether the connection is its own. */
 export interface SessionListener {
   /** The connection of this epoch counts no longer. */
@@ -114,6 +126,8 @@ export interface Broker {
 
   readiness(): Readiness;
   status(): NodeStatus;
+  /** Walks all topics. */
+  figures(): NodeFigures;
   /** Wall clock, for expiry and timestamps. */
   nowMs(): number;
 }

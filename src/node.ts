@@ -15,6 +15,7 @@ import type { Logger } from "./runtime/logger.js";
 import { createMetrics } from "./runtime/metrics.js";
 import { openFilesMax, socketsWithin } from "./runtime/open-files.js";
 import { systemRandom } from "./runtime/random.js";
+import { version } from "./runtime/version.js";
 import { NO_ENHANCED_AUTHENTICATION } from "./security/enhanced-auth.js";
 
 /** How often the stop looks whether what it waits for is there. */
@@ -87,6 +88,7 @@ async function startInDirectory(
     keepAliveSecondsMax: config.keepAliveSecondsMax,
     denySubscribe: config.denySubscribe,
     enhancedAuthentication: NO_ENHANCED_AUTHENTICATION,
+    sys: { intervalMs: config.sysIntervalMs, version: version() },
   });
   const http = createHttpEdge({
     ...shared,

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /** The program: finds the command, runs it, and turns what it throws into one line and an exit code. */
 import { ConfigError } from "../errors.js";
+import { version } from "../runtime/version.js";
 import { ClientFailure } from "./failure.js";
 import { commandNamed, help } from "./help.js";
 import { endQuietlyOnBrokenPipe, note } from "./output.js";
-import { version } from "./version.js";
 
 /** 0: done; 1: it failed; 2: it was asked wrongly. */
 async function main(argv: readonly string[]): Promise<number> {

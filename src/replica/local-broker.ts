@@ -1,5 +1,5 @@
 /** The edges' view of this node (src/broker.ts), put together from the machine, the store, the topic brokers and the proposer. */
-import type { Broker, NodeStatus, Readiness, SessionListener, TopicView } from "../broker.js";
+import type { Broker, NodeFigures, NodeStatus, Readiness, SessionListener, TopicView } from "../broker.js";
 import type { Command } from "../commands/command.js";
 import type { Done, Submitter } from "../commands/submit.js";
 import type { StoredMessage, TopicRef } from "../state-machine/effects.js";
@@ -12,6 +12,7 @@ import type { TopicBrokers } from "../topics/registry.js";
 import type { SubscribeRequest, Subscription } from "../topics/subscriber.js";
 import { selectTopics } from "../topics/topic-selection.js";
 import type { EventIds } from "./event-id.js";
+import { figuresOf } from "./node-figures.js";
 import type { Presence } from "./presence.js";
 import type { Replica } from "./replica.js";
 import type { SessionEvents } from "./session-events.js";
@@ -150,6 +151,11 @@ export class LocalBroker implements Broker {
 
   status(): NodeStatus {
     return this.#options.status();
+  }
+
+  figures(): NodeFigures {
+    const { machine } = this.#options.replica;
+    return figuresOf(machine, (topicId) => this.#options.store.stats(topicId));
   }
 
   nowMs(): number {

@@ -2,12 +2,20 @@
  * A broker for tests of an edge: the production proposer, state machine and topic brokers over an array of messages. Only the log
  * is missing: what is proposed is applied at the end of the turn, or when the test says so.
  */
-import type { Broker, NodeStatus, Readiness, SessionListener, TopicView } from "../../src/broker.js";
+import type {
+  Broker,
+  NodeFigures,
+  NodeStatus,
+  Readiness,
+  SessionListener,
+  TopicView,
+} from "../../src/broker.js";
 import { decodeEnvelope } from "../../src/commands/codec.js";
 import type { Command, PublishCommand } from "../../src/commands/command.js";
 import { Submitter } from "../../src/commands/submit.js";
 import type { ErrorCode } from "../../src/errors.js";
 import { limits } from "../../src/limits.js";
+import { figuresOf } from "../../src/replica/node-figures.js";
 import { SessionEvents } from "../../src/replica/session-events.js";
 import { systemClock } from "../../src/runtime/clock.js";
 import { createMetrics } from "../../src/runtime/metrics.js";
@@ -198,6 +206,14 @@ export class FakeBroker implements Broker {
 
   status(): NodeStatus {
     return { nodeId: "1", leaderId: "1", term: 1, commitIndex: 0, appliedIndex: 0, members: [] };
+  }
+
+  figures(): NodeFigures {
+    const { messages } = this.store;
+    return figuresOf(this.machine, (topicId) => {
+      const kept = messages.filter(({ topic }) => topic.id === topicId);
+      return { messages: kept.length, bytes: kept.reduce((sum, { payload }) => sum + payload.length, 0) };
+    });
   }
 
   nowMs(): number {

@@ -61,6 +61,8 @@ export const IMPORT_TABLE: readonly Row[] = [
   { files: "src/errors.ts", may: [] },
   { files: "src/limits.ts", may: ["src/errors.ts"] },
   { files: "src/runtime/", may: ["node:crypto", "node:fs", "npm:pino", "npm:prom-client"] },
+  // Where the program's manifest is.
+  { files: "src/runtime/version.ts", may: ["node:fs", "node:path", "node:url"] },
   {
     files: "src/config/",
     may: [

@@ -2,6 +2,7 @@
  * A connected client: what exists between CONNACK and the end of its connection. What outlives that is in the replicated session; this
  * is one connection of it, told from the others by its epoch.
  */
+import type { SubscriptionOptions } from "../../commands/command.js";
 import { ERROR_CODES, JangadaError } from "../../errors.js";
 import { limits } from "../../limits.js";
 import type { CommandResult, DisplacedReason } from "../../state-machine/effects.js";
@@ -25,6 +26,7 @@ import { LEVEL_3_1_1, PacketType, type ProtocolLevel, packetType } from "./packe
 import { type PublishAnswer, PublishWindow } from "./publish-window.js";
 import type { RefusalCode } from "./refusal.js";
 import type { Refusal, Speaker } from "./speaker.js";
+import { isSysFilter, type SysWatcher } from "./sys/sys-board.js";
 import { TopicAliases } from "./topic-aliases.js";
 
 export interface ClientOptions {
@@ -52,7 +54,7 @@ const ACK_OVERHEAD_BYTES = 16;
 /** A client is not silent while the server does not listen. It is while it does not take its answers. */
 const NOT_HEARD = Hold.Publishes | Hold.Saturated | Hold.Subscriptions | Hold.Authentication | Hold.Opening;
 
-export class Client implements Speaker {
+export class Client implements Speaker, SysWatcher {
   readonly id: string;
   readonly context: EdgeContext;
   readonly connection: Connection;
@@ -185,6 +187,15 @@ export class Client implements Speaker {
     if (this.#unanswered <= limits.subscribesInFlightMax / 2) this.#release(Hold.Subscriptions);
   }
 
+  /** Its subscriptions to `$SYS` have changed, or are known again; of those in `wanted` it gets what there is now. */
+  watchSys(wanted: readonly SubscriptionOptions[]): void {
+    this.context.sysBoard.watch(this, this.#standing().filter(isSysFilter), wanted);
+  }
+
+  announce(...args: Parameters<SysWatcher["announce"]>): void {
+    this.delivery.announce(...args);
+  }
+
   /** DISCONNECT: only without `withWill` the will is forgotten (MQTT-3.14.4-3). */
   leave(withWill: boolean, expirySeconds: number | null): void {
     this.#withWill = withWill;
@@ -214,6 +225,7 @@ export class Client implements Speaker {
     this.#keepAlive.stop();
     const { sentThrough } = this.delivery.close();
     this.context.clients.remove(this);
+    this.context.sysBoard.leave(this);
     if (this.#isDisplaced) return;
     const { number: session, epoch } = this.session;
     this.context.closer.close({
@@ -266,11 +278,18 @@ export class Client implements Speaker {
 
   /** As they were written in SUBSCRIBE. */
   #filters(): readonly string[] {
-    const replicated = this.context.broker.session(this.session.number)?.subscriptions ?? [];
-    const standing = replicated.filter(({ until }) => until === Number.POSITIVE_INFINITY);
-    return [...this.subscriptions.all(), ...standing]
+    return this.#standing()
       .map(({ filter, share }) => (share === "" ? filter : `$share/${share}/${filter}`))
       .sort();
+  }
+
+  /** Its subscriptions, wherever they are. */
+  #standing(): readonly SubscriptionOptions[] {
+    const replicated = this.context.broker.session(this.session.number)?.subscriptions ?? [];
+    return [
+      ...this.subscriptions.all(),
+      ...replicated.filter(({ until }) => until === Number.POSITIVE_INFINITY),
+    ];
   }
 
   #createDelivery(): Delivery {

@@ -87,6 +87,7 @@ export class Connection implements FrameHandler, Flushable {
   send(bytes: Buffer): void {
     if (!this.#isOpen) return;
     this.#writeReplies();
+    this.context.traffic.bytesOut += bytes.length;
     this.#stream.write(bytes);
   }
 
@@ -179,6 +180,7 @@ export class Connection implements FrameHandler, Flushable {
   }
 
   #read(chunk: Buffer): void {
+    this.context.traffic.bytesIn += chunk.length;
     if (this.#isOpen) this.#handle(chunk);
   }
 
@@ -203,6 +205,7 @@ export class Connection implements FrameHandler, Flushable {
     if (first === undefined) return;
     const bytes = this.#replies.length === 1 ? first : Buffer.concat(this.#replies);
     this.#replies = [];
+    this.context.traffic.bytesOut += bytes.length;
     if (!this.#stream.write(bytes)) this.#replyBytes += bytes.length;
     if (this.#replyBytes > limits.replyBytesMax) this.hold(Hold.Replies);
   }

@@ -11,6 +11,8 @@ import type { DeliveryContext } from "./delivery/context.js";
 import type { Flusher } from "./flusher.js";
 import type { LostOpens } from "./sessions/lost-opens.js";
 import type { SessionCloser } from "./sessions/session-closer.js";
+import type { SysBoard } from "./sys/sys-board.js";
+import type { Traffic } from "./sys/tallies.js";
 import type { TopicCache } from "./topic-cache.js";
 
 /** What the node gives the edge. */
@@ -37,6 +39,8 @@ export interface MqttEdgeOptions {
   /** Topic filters that are refused, as they are written. */
   readonly denySubscribe: readonly string[];
   readonly enhancedAuthentication: EnhancedAuthentication;
+  /** `$SYS` topics: how often (0 for never), and the version that they tell. */
+  readonly sys: { readonly intervalMs: number; readonly version: string };
 }
 
 export interface EdgeContext extends MqttEdgeOptions {
@@ -46,4 +50,6 @@ export interface EdgeContext extends MqttEdgeOptions {
   readonly delivery: DeliveryContext;
   readonly closer: SessionCloser;
   readonly lostOpens: LostOpens;
+  readonly traffic: Traffic;
+  readonly sysBoard: SysBoard;
 }

@@ -1,6 +1,14 @@
 /** The topic filters of a session that is not kept: nobody but its connection knows them. */
 import type { SubscriptionOptions } from "../../commands/command.js";
 
+/** Whether retained messages are asked for with a subscription (MQTT-3.3.1-9 to 3.3.1-11). */
+export function wantsRetained(
+  { retainHandling }: Pick<SubscriptionOptions, "retainHandling">,
+  existed: boolean,
+): boolean {
+  return retainHandling === 0 || (retainHandling === 1 && !existed);
+}
+
 /** What was added and removed since it was last asked. */
 export interface SubscriptionChanges {
   /** Those that stand now. */
@@ -28,8 +36,8 @@ export class LocalSubscriptions {
 
   /** Adds a subscription, or replaces the one of that filter (MQTT-3.8.4-3). */
   add(options: SubscriptionOptions): void {
-    const { filter, retainHandling } = options;
-    const isWanted = retainHandling === 0 || (retainHandling === 1 && !this.#byFilter.has(filter));
+    const { filter } = options;
+    const isWanted = wantsRetained(options, this.#byFilter.has(filter));
     this.#byFilter.set(filter, options);
     this.#isChanged = true;
     if (isWanted) this.#wanted.push(options);

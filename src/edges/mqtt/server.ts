@@ -15,6 +15,9 @@ import { createDeliveryContext } from "./delivery/context.js";
 import { Flusher } from "./flusher.js";
 import { LostOpens } from "./sessions/lost-opens.js";
 import { SessionCloser } from "./sessions/session-closer.js";
+import { SysBoard } from "./sys/sys-board.js";
+import { SysFigures } from "./sys/sys-topics.js";
+import { TalliedMetrics, Traffic } from "./sys/tallies.js";
 import { TopicCache } from "./topic-cache.js";
 import { TurnBudget } from "./turn-budget.js";
 
@@ -44,12 +47,32 @@ class MqttServer implements MqttEdge, SessionListener {
   #onAllClosed: (() => void) | null = null;
 
   constructor(options: MqttEdgeOptions) {
-    const { broker, clock, metrics, logger } = options;
+    const { broker, clock, logger, sys } = options;
     const clients = new ClientRegistry();
+    const metrics = new TalliedMetrics(options.metrics);
+    const traffic = new Traffic();
     const closer = new SessionCloser(broker, clock);
     const turnBudget = new TurnBudget(clock);
+    const figures = new SysFigures({
+      version: sys.version,
+      broker,
+      heapBytes: () => process.memoryUsage().heapUsed,
+      clients,
+      tallies: metrics,
+      traffic,
+      clock,
+    });
     this.#context = {
       ...options,
+      metrics,
+      traffic,
+      sysBoard: new SysBoard({
+        intervalMs: sys.intervalMs,
+        sample: () => figures.sample(),
+        topics: () => figures.topics(),
+        clock,
+        turnBudget,
+      }),
       clients,
       topics: new TopicCache(),
       flusher: new Flusher(),
@@ -70,6 +93,7 @@ class MqttServer implements MqttEdge, SessionListener {
       this.#server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
       this.#server.listen({ host, port, backlog: limits.acceptBacklog }, () => {
         this.#isAccepting = true;
+        this.#context.sysBoard.start();
         this.#server.removeAllListeners("error");
         this.#server.on("error", (error) => logger.error({ err: error }, "the MQTT listener failed"));
         resolve(this.#address());
@@ -85,6 +109,7 @@ class MqttServer implements MqttEdge, SessionListener {
 
   async stop(): Promise<void> {
     this.stopAccepting();
+    this.#context.sysBoard.stop();
     for (const connection of this.#connections) connection.closeWhenIdle();
     const cancel = this.#context.clock.after(limits.closeLingerMs, () => {
       for (const connection of this.#connections) connection.stop();

@@ -68,6 +68,7 @@ export async function startEdge(
     keepAliveSecondsMax: 65_535,
     denySubscribe: [],
     enhancedAuthentication: NO_ENHANCED_AUTHENTICATION,
+    sys: { intervalMs: 0, version: "0.0.0" },
     ...overrides,
     broker,
   });

@@ -11,6 +11,7 @@ import type { ConnectPacket } from "../packets/connect.js";
 import { packetBytesMax } from "../packets/fixed-header.js";
 import { LEVEL_5 } from "../packets/protocol.js";
 import { Reason } from "../packets/reason-codes.js";
+import { isSysFilter } from "../sys/sys-board.js";
 
 export interface Accepted {
   readonly connection: Connection;
@@ -46,6 +47,7 @@ export function accept(accepted: Accepted): void {
   }
   connection.reply(connack);
   client.delivery.resume(session);
+  if (session.subscriptions.some(isSysFilter)) client.watchSys([]);
   connection.release(Hold.Opening);
   connection.idle();
 }

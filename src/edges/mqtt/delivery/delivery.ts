@@ -3,8 +3,9 @@
  * exchanges (MQTT 5.0, 4.3) and, for a session that is kept, the progress that lets any node go on.
  */
 import type { SubscriptionOptions } from "../../../commands/command.js";
-import type { SharedItem } from "../../../state-machine/effects.js";
+import type { SharedItem, StoredMessage } from "../../../state-machine/effects.js";
 import type { Session } from "../../../state-machine/session-view.js";
+import type { FilterSet } from "../../../topics/filter-set.js";
 import { Assembled } from "./assembled.js";
 import type { DeliveryContext, Outlet } from "./context.js";
 import { LIVE, Stage } from "./exchanges.js";
@@ -133,6 +134,27 @@ export class Delivery {
       this.#holdsShared = false;
       this.subscriptionsChanged();
     });
+  }
+
+  /**
+   * Messages of no stream (`$SYS`), at QoS 0: those that `filters` match are sent now, or, to a client that is slow, not at all. As retained ones, or
+   * with RETAIN only where that was asked for (MQTT-3.3.1-12).
+   */
+  announce(messages: readonly StoredMessage[], filters: FilterSet, isRetained: boolean): void {
+    if (!this.#isResumed || this.#isClosed) return;
+    const { metrics } = this.#parts.context;
+    for (const message of messages) {
+      const grant = filters.grantFor(message.topic.name);
+      if (grant === null) continue;
+      if (!this.#link.isWritable) {
+        metrics.dropped("slow_watcher", 1);
+        continue;
+      }
+      const retain = isRetained || grant.retainAsPublished;
+      const offered = this.#link.offer(message, grant, { source: LIVE, retain, again: false });
+      if (offered === "too_large") metrics.dropped("packet_too_large", 1);
+    }
+    this.#link.flush();
   }
 
   /** A chunk with acknowledgements was read, or the socket has drained. */

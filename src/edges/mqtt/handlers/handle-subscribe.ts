@@ -7,10 +7,12 @@ import { limits } from "../../../limits.js";
 import type { CommandResult } from "../../../state-machine/effects.js";
 import { isTopicName } from "../../../topics/topic-name.js";
 import type { Client } from "../client.js";
+import { wantsRetained } from "../local-subscriptions.js";
 import { reasonFor } from "../packets/error-reasons.js";
 import type { Reason } from "../packets/reason-codes.js";
 import { decodeSubscribe, encodeSuback } from "../packets/subscribe.js";
 import type { RefusalCode } from "../refusal.js";
+import { isSysFilter } from "../sys/sys-board.js";
 
 /** A subscription that the group has to commit, and its place in SUBACK. */
 interface Replicated {
@@ -22,18 +24,39 @@ interface Replicated {
 export function handleSubscribe(client: Client, bytes: Buffer, start: number, end: number): void {
   const { packetId, subscriptions } = decodeSubscribe(client.level, bytes, start, end);
   const replicated: Replicated[] = [];
+  const sys = new SysPart();
   const codes = subscriptions.map((options, at): Reason => {
     if (options === null) return refused(client, "invalid_filter");
     if (client.context.denySubscribe.includes(options.filter)) return refused(client, "not_authorized");
+    const existed = client.subscriptions.has(options.filter);
     if (client.session.isKept || options.share !== "") replicated.push({ at, options });
     else if (!subscribeHere(client, options)) return refused(client, "too_many_subscriptions");
+    else sys.add(options, existed);
     return options.qos;
   });
   if (replicated.length === 0) client.connection.reply(encodeSuback(client.level, packetId, codes));
   else subscribe(client, packetId, codes, replicated);
+  sys.watchAt(client);
   const isHere = (options: SubscriptionOptions | null): boolean =>
     options !== null && client.subscriptions.has(options.filter);
   for (const options of subscriptions) if (options !== null && isHere(options)) createTopic(client, options);
+}
+
+/** What of a SUBSCRIBE was granted and is about `$SYS`: nothing of that is the group's. */
+class SysPart {
+  readonly #wanted: SubscriptionOptions[] = [];
+  #isAny = false;
+
+  add(options: SubscriptionOptions, existed: boolean): void {
+    if (!isSysFilter(options)) return;
+    this.#isAny = true;
+    if (wantsRetained(options, existed)) this.#wanted.push(options);
+  }
+
+  /** To be called when SUBACK is written. */
+  watchAt(client: Client): void {
+    if (this.#isAny) client.watchSys(this.#wanted);
+  }
 }
 
 /** False when that would be too many. */
@@ -64,13 +87,17 @@ function subscribe(
       client.fail(result.code, "SUBSCRIBE could not be answered");
       return;
     }
+    const sys = new SysPart();
     for (const [index, { at, options }] of replicated.entries()) {
       const code = refusalOf(result, index);
-      if (code === null) createTopic(client, options);
-      else codes[at] = refused(client, code);
+      if (code === null) {
+        createTopic(client, options);
+        sys.add(options, result.kind === "subscribed" && result.subscriptions[index]?.existed === true);
+      } else codes[at] = refused(client, code);
     }
     connection.reply(encodeSuback(level, packetId, codes));
     if (result.kind === "subscribed" && session.isKept) client.delivery.subscriptionsChanged();
+    sys.watchAt(client);
   });
 }
 

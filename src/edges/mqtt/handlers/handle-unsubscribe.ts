@@ -26,6 +26,7 @@ export function handleUnsubscribe(client: Client, bytes: Buffer, start: number, 
     }
     return existed(client.subscriptions.remove(name.filter));
   });
+  if (client.context.sysBoard.isWatching(client)) client.watchSys([]);
   if (replicated.length === 0) client.connection.reply(encodeUnsuback(client.level, packetId, codes));
   else unsubscribe(client, packetId, codes, replicated);
 }
@@ -54,6 +55,7 @@ function unsubscribe(
     }
     connection.reply(encodeUnsuback(level, packetId, codes));
     if (result.kind === "unsubscribed" && session.isKept) client.delivery.subscriptionsChanged();
+    if (context.sysBoard.isWatching(client)) client.watchSys([]);
   });
 }
 

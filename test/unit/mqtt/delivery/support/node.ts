@@ -2,9 +2,10 @@
  * A node for tests of delivery: the production state machine and topic brokers over an array of messages, on a clock in hand. Instead of a log there
  * is a list of what was submitted: the test says when it is committed, and whether the node lives to see it.
  */
-import type { Broker, NodeStatus, Readiness, TopicView } from "../../../../../src/broker.js";
+import type { Broker, NodeFigures, NodeStatus, Readiness, TopicView } from "../../../../../src/broker.js";
 import type { Command, OutgoingMessage } from "../../../../../src/commands/command.js";
 import type { ErrorCode } from "../../../../../src/errors.js";
+import { figuresOf } from "../../../../../src/replica/node-figures.js";
 import type {
   CommandResult,
   Effect,
@@ -211,6 +212,10 @@ export class TestNode implements Broker {
 
   readiness(): Readiness {
     return { ready: true };
+  }
+
+  figures(): NodeFigures {
+    return figuresOf(this.state.machine, () => ({ messages: 0, bytes: 0 }));
   }
 
   status(): NodeStatus {
