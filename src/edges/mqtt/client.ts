@@ -37,6 +37,17 @@ export interface ClientOptions {
   /** As granted. */
   readonly keepAliveSeconds: number;
   readonly session: Session;
+  /** Session Present. */
+  readonly wasPresent: boolean;
+}
+
+/** A connection of a session. */
+interface SessionPart {
+  readonly number: number;
+  readonly epoch: number;
+  readonly isKept: boolean;
+  /** It was there before this connection. */
+  readonly wasPresent: boolean;
 }
 
 type Failed = Extract<CommandResult, { kind: "failed" }>;
@@ -61,7 +72,7 @@ export class Client implements Speaker, SysWatcher {
   readonly connect: ConnectPacket;
   readonly level: ProtocolLevel;
   /** This connection of the session: what every command that speaks for it carries. */
-  readonly session: { readonly number: number; readonly epoch: number; readonly isKept: boolean };
+  readonly session: SessionPart;
   readonly publishes: PublishWindow;
   /** Packet identifiers of QoS 2 that came in on this connection and are not released. */
   readonly receipts = new Set<number>();
@@ -82,14 +93,15 @@ export class Client implements Speaker, SysWatcher {
   /** From DISCONNECT. */
   #expirySeconds: number | null = null;
 
-  constructor({ connection, connect, id, keepAliveSeconds, session }: ClientOptions) {
+  constructor({ connection, connect, id, keepAliveSeconds, session, wasPresent }: ClientOptions) {
     const { context } = connection;
     this.id = id;
     this.context = context;
     this.connection = connection;
     this.connect = connect;
     this.level = connect.level;
-    this.session = { number: session.number, epoch: session.epoch, isKept: session.isKept };
+    const { number, epoch, isKept } = session;
+    this.session = { number, epoch, isKept, wasPresent };
     this.#connectedAtMs = context.clock.nowMs();
     this.publishes = new PublishWindow({
       level: connect.level,

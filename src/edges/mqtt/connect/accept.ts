@@ -34,11 +34,12 @@ const RESPONSE_PREFIX = "_response";
 
 /** The connection is a client's from now on. To be called while the log entry that opened the session is the last that was applied. */
 export function accept(accepted: Accepted): void {
-  const { connection, connect, clientId, session } = accepted;
+  const { connection, connect, clientId, opened, session } = accepted;
   const { context } = connection;
   const keepAliveSeconds = grantedKeepAlive(connect.keepAliveSeconds, context.keepAliveSecondsMax);
   const connack = encodeConnack(connect.level, connackOf(accepted, keepAliveSeconds), connect.packetBytesMax);
-  const client = new Client({ connection, connect, id: clientId, keepAliveSeconds, session });
+  const { present: wasPresent } = opened;
+  const client = new Client({ connection, connect, id: clientId, keepAliveSeconds, session, wasPresent });
   context.clients.add(client);
   connection.become(client);
   if (connack === null) {

@@ -30,15 +30,16 @@ export function handlePubcomp(client: Client, bytes: Buffer, start: number, end:
 
 /**
  * The client lets go of an identifier of its own (MQTT-4.3.3-10 to 4.3.3-12). For a session that is kept the group has to forget it before
- * PUBCOMP says so. One that is not known gets 0x92 in 5.0 (3.7.2.1).
+ * PUBCOMP says so. One that is not known gets 0x92 in 5.0, unless the client goes on with a session that was there before: it repeats what it
+ * has no answer to, and is right to (3.7.2.1).
  */
 export function handlePubrel(client: Client, bytes: Buffer, start: number, end: number): void {
   const { level, session, receipts, publishes, connection } = client;
   const { broker } = client.context;
   const { packetId } = decodeAck(level, PacketType.Pubrel, bytes, start, end);
-  const { number, epoch, isKept } = session;
-  const isHere = receipts.has(packetId);
-  const isKnown = isHere || (isKept && broker.session(number)?.incoming.has(packetId) === true);
+  const { number, epoch, isKept, wasPresent } = session;
+  const isKnown =
+    receipts.has(packetId) || (isKept && broker.session(number)?.incoming.has(packetId) === true);
   if (isKept && isKnown) {
     const settle = publishes.open(PacketType.Pubcomp, packetId, 0);
     broker.submit({ kind: "release", session: number, epoch, packetId }, (result) => {
@@ -48,6 +49,6 @@ export function handlePubrel(client: Client, bytes: Buffer, start: number, end: 
     return;
   }
   receipts.delete(packetId);
-  const reason = isKnown ? Reason.Success : Reason.PacketIdentifierNotFound;
+  const reason = isKnown || wasPresent ? Reason.Success : Reason.PacketIdentifierNotFound;
   connection.reply(encodeAck(level, PacketType.Pubcomp, packetId, reason));
 }
