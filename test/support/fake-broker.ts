@@ -45,6 +45,8 @@ export class FakeBroker implements Broker {
   #proposed: Uint8Array[] = [];
   readonly #sessions = new SessionEvents("1", () => 1);
   #isHeld = false;
+  #lost: Command["kind"] | null = null;
+  #isReplacing = false;
   #drained: (() => void)[] = [];
 
   constructor() {
@@ -110,9 +112,27 @@ export class FakeBroker implements Broker {
     for (const listener of this.#drained.splice(0)) listener();
   }
 
+  /** The next command of this kind is applied as ever, and whoever waits for it told that this is not known. */
+  loseNext(kind: Command["kind"]): void {
+    this.#lost = kind;
+  }
+
+  /** What `change` does to the sessions is not told by effects: a snapshot did it. */
+  replaceState(change: () => void): void {
+    this.#isReplacing = true;
+    change();
+    this.#isReplacing = false;
+    this.#sessions.restored();
+  }
+
   submit(command: Command, done: (result: CommandResult) => void): void {
     this.commands.push(command);
-    this.#submitter.submit(command, done);
+    if (command.kind !== this.#lost) {
+      this.#submitter.submit(command, done);
+      return;
+    }
+    this.#lost = null;
+    this.#submitter.submit(command, () => done({ kind: "failed", code: "outcome_unknown" }));
   }
 
   /** The command's result. */
@@ -245,7 +265,7 @@ export class FakeBroker implements Broker {
     } else if (effect.kind === "topic-deleted") {
       this.store.forget(effect.topic.id);
       this.brokers.topicDeleted(effect.topic);
-    } else {
+    } else if (!this.#isReplacing) {
       this.#sessions.happened(effect);
     }
   }

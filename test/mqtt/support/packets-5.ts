@@ -63,7 +63,13 @@ export async function connected5(
 }
 
 /** PUBLISH; `first` is its first byte. */
-export function publish5(first: number, topic: string, id: number, payload: string, properties = ""): Buffer {
+export function publish5(
+  first: number,
+  topic: string,
+  id: number,
+  payload: string | Buffer,
+  properties = "",
+): Buffer {
   const idBytes = (first & 6) === 0 ? [] : [Buffer.from([id >> 8, id & 255])];
   return packet(first, text(topic), ...idBytes, section(properties), Buffer.from(payload));
 }

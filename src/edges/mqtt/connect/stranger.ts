@@ -179,7 +179,11 @@ export class Stranger implements Speaker {
 
   #notOpened(result: CommandResult): void {
     const code = result.kind === "failed" ? result.code : "internal";
-    if (code === "outcome_unknown") this.#connection.context.lostOpens.add(this.#clientId);
-    this.#connection.refuse(code, "the session could not be opened");
+    if (code !== "outcome_unknown") {
+      this.#connection.refuse(code, "the session could not be opened");
+      return;
+    }
+    this.#connection.context.lostOpens.add(this.#clientId);
+    this.#connection.refuse(code, "the group did not answer in time", Reason.ServerUnavailable);
   }
 }
