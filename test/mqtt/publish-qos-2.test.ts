@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { limits } from "../../src/limits.js";
 import { startEdge, type TestEdge, until } from "./support/edge.js";
-import { type Connect5, connected5, expiry, publish5, takeRefusal } from "./support/packets-5.js";
 import { RawClient } from "./support/raw-client.js";
+import { type ConnectOptions, connack, connected, connectPacket, KEPT, publishPacket } from "./support/v5.js";
 
 let server: TestEdge;
 beforeEach(async () => {
@@ -25,10 +25,10 @@ interface Kind {
   readonly unknown: string;
 }
 
-function of5(options: Connect5, unknown: string): Kind {
+function of5(options: ConnectOptions, unknown: string): Kind {
   return {
-    open: () => connected5(server.port, "publisher", options),
-    publish: (id, payload, first = 0x34) => publish5(first, "a", id, payload),
+    open: () => connected(server.port, "publisher", options),
+    publish: (id, payload, first = 0x34) => publishPacket("a", payload, { id, qos: 2, dup: first === 0x3c }),
     unknown,
   };
 }
@@ -52,7 +52,7 @@ function of3(connect: string): Kind {
 
 const KINDS: readonly (readonly [string, Kind])[] = [
   ["5.0, a session that ends with its connection", of5({}, "70 03 00 09 92")],
-  ["5.0, a session that is kept", of5({ properties: expiry(60) }, "70 03 00 09 92")],
+  ["5.0, a session that is kept", of5(KEPT, "70 03 00 09 92")],
   ["3.1.1, a clean session", of3("10 0e 00 04 'MQTT' 04 02 00 00 00 02 'ab'")],
   ["3.1.1, a session that is kept", of3("10 0e 00 04 'MQTT' 04 00 00 00 00 02 'ab'")],
 ];
@@ -115,16 +115,24 @@ describe.each(KINDS)("%s", (_what, { open, publish, unknown }) => {
   });
 });
 
-describe("a session that is kept goes on", () => {
-  const kept = { properties: expiry(60) };
+/** Comes back to its session. */
+async function resumed(): Promise<RawClient> {
+  const client = await RawClient.open(server.port);
+  client.send(connectPacket("publisher", KEPT));
+  await client.expect(connack(1));
+  return client;
+}
 
+describe("a session that is kept goes on", () => {
   it("on another connection: what was received is not published again, and can be let go of", async () => {
-    const first = await connected5(server.port, "publisher", kept);
-    first.send(Buffer.concat([publish5(0x34, "a", 1, "x"), publish5(0x34, "a", 2, "y")]));
+    const first = await connected(server.port, "publisher", KEPT);
+    first.send(
+      Buffer.concat([publishPacket("a", "x", { id: 1, qos: 2 }), publishPacket("a", "y", { id: 2, qos: 2 })]),
+    );
     await first.expect("50 02 00 01 50 02 00 02");
     first.drop();
-    const second = await connected5(server.port, "publisher", { ...kept, clean: false, present: 1 });
-    second.send(publish5(0x3c, "a", 1, "x"));
+    const second = await resumed();
+    second.send(publishPacket("a", "x", { id: 1, qos: 2, dup: true }));
     await second.expect("50 02 00 01");
     second.send("62 02 00 01 62 02 00 02");
     await second.expect("70 02 00 01 70 02 00 02");
@@ -133,24 +141,24 @@ describe("a session that is kept goes on", () => {
   });
 
   it("PUBREL whose PUBCOMP was lost is repeated, and that is no error (3.7.2.1)", async () => {
-    const first = await connected5(server.port, "publisher", kept);
-    first.send(publish5(0x34, "a", 1, "x"));
+    const first = await connected(server.port, "publisher", KEPT);
+    first.send(publishPacket("a", "x", { id: 1, qos: 2 }));
     await first.expect("50 02 00 01");
     first.send("62 02 00 01");
     await first.expect("70 02 00 01");
     first.drop();
-    const second = await connected5(server.port, "publisher", { ...kept, clean: false, present: 1 });
+    const second = await resumed();
     second.send("62 02 00 01");
     await second.expect("70 02 00 01");
   });
 
   it("not one that ended: the same identifier is another message there", async () => {
-    const first = await connected5(server.port, "publisher");
-    first.send(publish5(0x34, "a", 1, "x"));
+    const first = await connected(server.port, "publisher");
+    first.send(publishPacket("a", "x", { id: 1, qos: 2 }));
     await first.expect("50 02 00 01");
     first.drop();
-    const second = await connected5(server.port, "publisher", { clean: false });
-    second.send(publish5(0x3c, "a", 1, "y"));
+    const second = await connected(server.port, "publisher", { flags: 0 });
+    second.send(publishPacket("a", "y", { id: 1, qos: 2, dup: true }));
     await second.expect("50 02 00 01");
     expect(published()).toEqual(["x", "y"]);
   });
@@ -159,33 +167,28 @@ describe("a session that is kept goes on", () => {
 describe("refused", () => {
   it.each([
     ["that ends with its connection", {}],
-    ["that is kept", { properties: expiry(60) }],
+    ["that is kept", KEPT],
   ])("a session %s: the reason is in PUBREC, and the identifier is free (4.3.3)", async (_what, options) => {
-    const client = await connected5(server.port, "publisher", options);
+    const client = await connected(server.port, "publisher", options);
     server.broker.refusal = "disk_full";
-    client.send(publish5(0x34, "a", 1, "x"));
-    expect(await client.takePacket()).toEqual(
-      expect.objectContaining({
-        length: 2 + 3 + 1 + 3 + "the disk is full; writes are refused until there is room".length,
-      }),
-    );
+    client.send(publishPacket("a", "x", { id: 1, qos: 2 }));
+    await client.expect("50 03 00 01 97");
     server.broker.refusal = null;
-    client.send(publish5(0x34, "a", 1, "y"));
+    client.send(publishPacket("a", "y", { id: 1, qos: 2 }));
     await client.expect("50 02 00 01");
     expect(published()).toEqual(["y"]);
   });
 
   it("a PUBREL that cannot be committed ends the connection: the client asks again on the next", async () => {
-    const kept = { properties: `${expiry(60)} 17 00` };
-    const client = await connected5(server.port, "publisher", kept);
-    client.send(publish5(0x34, "a", 1, "x"));
+    const client = await connected(server.port, "publisher", KEPT);
+    client.send(publishPacket("a", "x", { id: 1, qos: 2 }));
     await client.expect("50 02 00 01");
     server.broker.refusal = "overloaded";
     client.send("62 02 00 01");
     await client.expect("e0 01 89");
     await client.expectClosed();
     server.broker.refusal = null;
-    const next = await connected5(server.port, "publisher", { ...kept, clean: false, present: 1 });
+    const next = await resumed();
     next.send("62 02 00 01");
     await next.expect("70 02 00 01");
   });
@@ -193,15 +196,15 @@ describe("refused", () => {
 
 describe("Receive Maximum (MQTT-3.3.4-9)", () => {
   const many = (count: number, from = 1): Buffer =>
-    Buffer.concat(Array.from({ length: count }, (_, i) => publish5(0x34, "a", from + i, "x")));
+    Buffer.concat(Array.from({ length: count }, (_, i) => publishPacket("a", "x", { id: from + i, qos: 2 })));
 
   it.each([
     ["that ends with its connection", {}],
-    ["that is kept", { properties: expiry(60) }],
+    ["that is kept", KEPT],
   ])(
     "a session %s: one more without PUBREL is too many; after a PUBCOMP there is room",
     async (_what, options) => {
-      const client = await connected5(server.port, "publisher", options);
+      const client = await connected(server.port, "publisher", options);
       client.send(many(limits.receiveMax));
       await client.take(4 * limits.receiveMax);
       client.send("62 02 00 01");
@@ -209,19 +212,21 @@ describe("Receive Maximum (MQTT-3.3.4-9)", () => {
       client.send(many(1, 5_000));
       await client.expect("50 02 13 88");
       // What is there already takes no room.
-      client.send(publish5(0x3c, "a", 2, "x"));
+      client.send(publishPacket("a", "x", { id: 2, qos: 2, dup: true }));
       await client.expect("50 02 00 02");
       client.send(many(1, 5_001));
-      expect(await takeRefusal(client)).toMatchObject({ type: 14, reason: 0x93 });
+      await client.expect("e0 01 93");
       await client.expectClosed();
       expect(server.metrics.of("refused receive_maximum_exceeded")).toBe(1);
     },
   );
 
   it("a client that publishes faster at QoS 1 is only slowed, and so is one of 3.1.1", async () => {
-    const client = await connected5(server.port, "publisher");
+    const client = await connected(server.port, "publisher");
     const total = 3 * limits.receiveMax;
-    client.send(Buffer.concat(Array.from({ length: total }, (_, i) => publish5(0x32, "a", i + 1, "x"))));
+    client.send(
+      Buffer.concat(Array.from({ length: total }, (_, i) => publishPacket("a", "x", { id: i + 1 }))),
+    );
     await client.take(4 * total);
     const older = await RawClient.connected(server.port, "older");
     const one = (id: number): Buffer => Buffer.from([0x34, 6, 0, 1, 0x61, id >> 8, id & 255, 0x78]);

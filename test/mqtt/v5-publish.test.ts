@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { limits } from "../../src/limits.js";
 import { startEdge, type TestEdge } from "./support/edge.js";
 import { bytes, RawClient, subscribePacket as subscribe4 } from "./support/raw-client.js";
-import { connected, connectPacket, publish, publishPacket, subscribe } from "./support/v5.js";
+import { connack, connected, connectPacket, publish, publishPacket, subscribe } from "./support/v5.js";
 
 let server: TestEdge;
 let publisher: RawClient;
@@ -13,7 +13,10 @@ beforeEach(async () => {
   publisher = await connected(server.port, "publisher");
   subscriber = await connected(server.port, "subscriber");
 });
-afterEach(() => server.close());
+afterEach(async () => {
+  server.broker.refusal = null;
+  await server.close();
+});
 
 describe("QoS (4.3)", () => {
   it("0 is not answered", async () => {
@@ -130,6 +133,40 @@ describe("what is refused without an end of the connection", () => {
     publisher.send("62 02 00 06");
     await publisher.expect("70 03 00 06 92");
   });
+});
+
+describe("a refusal in words (3.4.2.2)", () => {
+  const connect = (properties: string): Buffer =>
+    bytes(
+      `10 ${properties === "" ? "0f" : "14"} 00 04 'MQTT' 05 02 00 3c ${properties === "" ? "00" : `05 ${properties}`} 00 02 'ab'`,
+    );
+
+  async function refused(properties: string): Promise<Buffer> {
+    const client = await RawClient.open(server.port);
+    client.send(connect(properties));
+    await client.expect(connack(0));
+    server.broker.refusal = "disk_full";
+    client.send(publishPacket("a", "b", { id: 5 }));
+    return client.takePacket();
+  }
+
+  it("goes to who wants them", async () => {
+    const puback = await refused("");
+    expect(puback.subarray(2, 5)).toEqual(bytes("00 05 97"));
+    expect(puback[6]).toBe(0x1f);
+    expect(puback.subarray(9).toString()).toMatch(/^the disk is full/);
+  });
+
+  it("and takes so much (MQTT-3.4.2-2)", async () => {
+    expect(await refused("27 00 00 00 20")).toEqual(bytes("40 03 00 05 97"));
+  });
+});
+
+it("a publish of which nobody knows whether it was taken is not answered: the client asks again", async () => {
+  server.broker.refusal = "outcome_unknown";
+  publisher.send(publishPacket("a", "b", { id: 5 }));
+  await publisher.expect("e0 01 80");
+  await publisher.expectClosed();
 });
 
 describe("properties (3.3.2.3)", () => {
