@@ -6,11 +6,11 @@ import type { SubscriptionOptions } from "../../../commands/command.js";
 import type { SharedItem, StoredMessage } from "../../../state-machine/effects.js";
 import type { Session } from "../../../state-machine/session-view.js";
 import type { FilterSet } from "../../../topics/filter-set.js";
-import { Assembled } from "./assembled.js";
 import type { DeliveryContext, Outlet } from "./context.js";
 import { LIVE, Stage } from "./exchanges.js";
 import type { Link } from "./link.js";
 import { packetIdOf } from "./packet-id.js";
+import { Parts } from "./parts.js";
 import type { Told } from "./reports.js";
 
 export interface DeliveryOptions {
@@ -34,7 +34,7 @@ const FAILURE_MIN = 0x80;
 
 /** Made when the session is open; sends nothing before `resume`. */
 export class Delivery {
-  readonly #parts: Assembled;
+  readonly #parts: Parts;
   readonly #link: Link;
   #isResumed = false;
   /** Items of shares came in this turn, and are not sent before its end. */
@@ -43,7 +43,7 @@ export class Delivery {
 
   constructor(options: DeliveryOptions) {
     const whole = { pump: () => this.pump(), applied: (told: readonly Told[]) => this.#applied(told) };
-    this.#parts = new Assembled(options, whole);
+    this.#parts = new Parts(options, whole);
     this.#link = this.#parts.link;
   }
 

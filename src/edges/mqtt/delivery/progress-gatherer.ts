@@ -28,9 +28,9 @@ const RETRY_MS = 200;
 /** Commands on their way at a time, all clients together: more would only split up what the log takes in one piece. */
 const UNDER_WAY_MAX = 4;
 
-/** Entries and positions in one command: it is applied in one go. */
-const ENTRIES_MAX = 4_096;
-const POSITIONS_MAX = 65_536;
+/** Entries and positions in one command, give or take one client's: it is applied in one go. */
+const ENTRIES_MAX = 1_024;
+const POSITIONS_MAX = 16_384;
 
 export class ProgressGatherer {
   readonly #options: ProgressGathererOptions;
@@ -86,9 +86,7 @@ export class ProgressGatherer {
   }
 
   #askSoon(): void {
-    const { clock } = this.#options;
-    if (clock.monotonicMs() < this.#notBeforeMs) this.#askLater(RETRY_MS);
-    else this.#cancelSoon ??= clock.soon(() => this.#flush());
+    this.#cancelSoon ??= this.#options.clock.soon(() => this.#flush());
   }
 
   #askLater(delayMs: number): void {
@@ -105,6 +103,11 @@ export class ProgressGatherer {
     this.#cancelLater?.();
     this.#cancelSoon = null;
     this.#cancelLater = null;
+    const waitMs = this.#notBeforeMs - this.#options.clock.monotonicMs();
+    if (waitMs > 0) {
+      this.#askLater(waitMs);
+      return;
+    }
     const command = new Gathered();
     for (const reporter of [...this.#waiting]) {
       // It waits until its report, or one of the others, has come back.
