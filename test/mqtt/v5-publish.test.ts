@@ -73,6 +73,37 @@ describe("QoS (4.3)", () => {
     await subscriber.expect("62 03 12 34 92");
   });
 
+  it("PUBREC with an error, of an identifier that is not in use, ends nothing and begins nothing (4.3.3)", async () => {
+    subscriber.send("50 03 12 34 80");
+    await subscriber.expectNothing();
+  });
+
+  it.each([
+    ["PUBREC of a QoS 1 message", 1, "50 02 00 01"],
+    ["PUBCOMP of a QoS 1 message", 1, "70 02 00 01"],
+    ["PUBACK of a QoS 2 message", 2, "40 02 00 01"],
+    ["PUBCOMP of a QoS 2 message before its PUBREC", 2, "70 02 00 01"],
+  ] as const)("%s is a protocol error (4.3, 4.13)", async (_what, qos, script) => {
+    await subscribe(subscriber, "a", 2);
+    publisher.send(publishPacket("a", "hi", { id: 1, qos }));
+    await subscriber.expect(publishPacket("a", "hi", { id: 1, qos }));
+    subscriber.send(script);
+    await subscriber.expect("e0 01 82");
+    await subscriber.expectClosed();
+  });
+
+  it("PUBACK of a QoS 2 message after its PUBREC is one too, and PUBREC once more is not (4.3.3)", async () => {
+    await subscribe(subscriber, "a", 2);
+    publisher.send(publishPacket("a", "hi", { id: 1, qos: 2 }));
+    await subscriber.expect(publishPacket("a", "hi", { id: 1, qos: 2 }));
+    for (let i = 0; i < 2; i += 1) {
+      subscriber.send("50 02 00 01");
+      await subscriber.expect("62 02 00 01");
+    }
+    subscriber.send("40 02 00 01");
+    await subscriber.expect("e0 01 82");
+  });
+
   it("an error in PUBREC ends the exchange (3.5.2.1), one in PUBACK too", async () => {
     await subscribe(subscriber, "a", 2);
     await publish(publisher, "a", "one");

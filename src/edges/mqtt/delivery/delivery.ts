@@ -6,6 +6,7 @@ import type { SubscriptionOptions } from "../../../commands/command.js";
 import type { SharedItem, StoredMessage } from "../../../state-machine/effects.js";
 import type { Session } from "../../../state-machine/session-view.js";
 import type { FilterSet } from "../../../topics/filter-set.js";
+import { PacketRefused } from "../refusal.js";
 import type { DeliveryContext, Outlet } from "./context.js";
 import { LIVE, Stage } from "./exchanges.js";
 import type { Link } from "./link.js";
@@ -86,13 +87,12 @@ export class Delivery {
     this.pump();
   }
 
-  /** PUBACK (MQTT-4.3.2-3), whatever its reason: false when it belongs to nothing. `pump` is to be called when the chunk is read. */
+  /**
+   * PUBACK (MQTT-4.3.2-3), whatever its reason: false when it belongs to nothing. `pump` is to be called when the chunk is read. Throws
+   * `PacketRefused` for the identifier of an exchange that waits for another packet (MQTT 5.0, 4.13), as the two below do.
+   */
   puback(packetId: number, _reason: number): boolean {
-    const { exchanges } = this.#link;
-    const slot = exchanges.find(packetId);
-    if (slot < 0 || exchanges.stageAt(slot) !== Stage.AwaitsPuback) return false;
-    this.#settle(slot);
-    return true;
+    return this.#end(packetId, Stage.AwaitsPuback);
   }
 
   /**
@@ -108,8 +108,11 @@ export class Delivery {
       else this.#received(slot, packetId);
     } else if (stage === Stage.AwaitsPubcomp) {
       this.#link.release(packetId);
+    } else if (stage === Stage.AwaitsPuback) {
+      throw outOfTurn(packetId);
     } else if (stage !== Stage.Received) {
-      this.#link.releaseUnknown(packetId);
+      // With a failure the client has nothing that could be let go of.
+      if (reason < FAILURE_MIN) this.#link.releaseUnknown(packetId);
       return false;
     }
     return true;
@@ -117,11 +120,7 @@ export class Delivery {
 
   /** PUBCOMP, as `puback`. */
   pubcomp(packetId: number, _reason: number): boolean {
-    const { exchanges } = this.#link;
-    const slot = exchanges.find(packetId);
-    if (slot < 0 || exchanges.stageAt(slot) !== Stage.AwaitsPubcomp) return false;
-    this.#settle(slot);
-    return true;
+    return this.#end(packetId, Stage.AwaitsPubcomp);
   }
 
   /** Messages of shares were given to this session (the effect `shared-assigned` with its epoch). */
@@ -179,6 +178,16 @@ export class Delivery {
     shared?.close();
     link.close();
     return { sentThrough };
+  }
+
+  /** The last packet of an exchange that is at `stage`. */
+  #end(packetId: number, stage: Stage): boolean {
+    const { exchanges } = this.#link;
+    const slot = exchanges.find(packetId);
+    if (slot < 0 || exchanges.stageAt(slot) === Stage.Settled) return false;
+    if (exchanges.stageAt(slot) !== stage) throw outOfTurn(packetId);
+    this.#settle(slot);
+    return true;
   }
 
   #resumeKept(session: Session): void {
@@ -262,4 +271,11 @@ export class Delivery {
     const present = context.broker.session(session.number);
     return present?.epoch === session.epoch ? present : undefined;
   }
+}
+
+function outOfTurn(packetId: number): PacketRefused {
+  return new PacketRefused(
+    "protocol_violation",
+    `packet id ${packetId} is acknowledged in another way than it should be now`,
+  );
 }
