@@ -50,6 +50,7 @@ export interface Session {
    * connection and have only their shared subscriptions here.
    */
   readonly isKept: boolean;
+  /** Another array whenever something of them has changed. */
   readonly subscriptions: readonly SessionSubscription[];
   readonly live: DeliveryState;
   /** Oldest first. They come before anything of the live stream that is above their `asOf`. */

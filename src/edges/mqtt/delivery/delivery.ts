@@ -37,6 +37,8 @@ const FAILURE_MIN = 0x80;
 export class Delivery {
   readonly #parts: Parts;
   readonly #link: Link;
+  /** As the state had them when they were looked at last: another array whenever something changes. */
+  #subscriptions: Session["subscriptions"] | null = null;
   #isResumed = false;
   /** Items of shares came in this turn, and are not sent before its end. */
   #holdsShared = false;
@@ -61,6 +63,7 @@ export class Delivery {
   /** Once, when CONNACK was written: goes on with what the replicated state has of the session. Until then nothing is sent. */
   resume(session: Session): void {
     this.#isResumed = true;
+    this.#subscriptions = session.subscriptions;
     if (this.#parts.session.isKept) this.#resumeKept(session);
     const isMember = session.subscriptions.some(({ share }) => share !== "");
     if (isMember || session.shared.length > 0) this.#parts.ensureShared().resume(session);
@@ -81,8 +84,12 @@ export class Delivery {
   subscriptionsChanged(): void {
     const session = this.#present();
     if (session === undefined || !this.#isResumed) return;
-    this.#parts.shared?.changed(session);
-    if (session.isKept) this.#parts.own.changed(session);
+    // Several commands of one log entry are seen at once, by whoever is told first.
+    if (session.subscriptions !== this.#subscriptions) {
+      this.#subscriptions = session.subscriptions;
+      this.#parts.shared?.changed(session);
+      if (session.isKept) this.#parts.own.changed(session);
+    }
     this.#addPasses(session, false);
     this.pump();
   }
