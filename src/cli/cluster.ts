@@ -1,13 +1,12 @@
 /** `jangada cluster`: how the group is doing, who belongs to it and who leads, over HTTP from any node. */
 import { checkValue } from "../config/check.js";
 import { nodeNumber, toggle } from "../config/kinds.js";
-import { suggestion } from "../config/nearest.js";
 import { peerAddress } from "../config/peer-kinds.js";
-import { ConfigError } from "../errors.js";
 import { type CliCommand, type Given, optionsHelp, readArguments } from "./command.js";
 import { ClientFailure } from "./failure.js";
 import { address, type Fields, fieldsOf, jsonOf, nodeUrl, oneLine, request, urlOption } from "./http.js";
 import { print } from "./output.js";
+import { askedVerb, type Verb } from "./verbs.js";
 
 const options = {
   url: urlOption,
@@ -18,14 +17,7 @@ const options = {
 
 type ClusterOptions = Given<typeof options>;
 
-/** One word: its arguments, and what it does with them. */
-interface Action {
-  /** Names of the arguments; a name in brackets may be left out. */
-  readonly takes: readonly string[];
-  run(base: URL, args: readonly string[], given: ClusterOptions): Promise<void>;
-}
-
-const ACTIONS: ReadonlyMap<string, Action> = new Map([
+const WORDS: ReadonlyMap<string, Verb<ClusterOptions>> = new Map([
   ["status", { takes: [], run: status }],
   ["add", { takes: ["ID", "HOST:PORT"], run: add }],
   ["remove", { takes: ["ID"], run: remove }],
@@ -33,8 +25,7 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map([
   ["transfer", { takes: ["[ID]"], run: transfer }],
 ]);
 
-/** Flags that belong to one word only. */
-const ONLY_WITH: Readonly<Record<string, string>> = { learner: "add", local: "status" };
+const ONLY_WITH = { learner: ["add"], local: ["status"] };
 
 export const cluster: CliCommand = {
   name: "cluster",
@@ -45,30 +36,12 @@ export const cluster: CliCommand = {
     `cluster promote ID\ncluster transfer [ID]\n\n${optionsHelp(options)}`,
   async run(argv) {
     const { options: given, positionals } = readArguments(argv, options);
-    const [word, ...args] = positionals;
-    const words = [...ACTIONS.keys()];
-    if (word === undefined) throw new ConfigError(`cluster needs one of ${words.join(", ")}`);
-    const action = ACTIONS.get(word);
-    if (action === undefined)
-      throw new ConfigError(`unknown command cluster ${word}${suggestion(word, words)}`);
-    for (const flag of Object.keys(given)) {
-      const owner: string = ONLY_WITH[flag] ?? word;
-      if (owner !== word) throw new ConfigError(`flag --${flag}: only with cluster ${owner}`);
-    }
-    checkCount(word, action.takes, args);
-    await action.run(nodeUrl(given.url), args, given);
+    const verbs = { command: "cluster", words: WORDS, onlyWith: ONLY_WITH };
+    const { verb, args } = askedVerb(verbs, positionals, given);
+    await verb.run(nodeUrl(given.url), args, given);
     return 0;
   },
 };
-
-function checkCount(word: string, takes: readonly string[], args: readonly string[]): void {
-  const surplus = args[takes.length];
-  if (surplus !== undefined) throw new ConfigError(`cluster ${word}: too many arguments: ${surplus}`);
-  const missing = takes[args.length];
-  if (missing !== undefined && !missing.startsWith("[")) {
-    throw new ConfigError(`cluster ${word} needs ${takes.join(" ")}`);
-  }
-}
 
 /** A node's number, as somebody wrote it. Throws `ConfigError`. */
 function idOf(args: readonly string[]): string {

@@ -5,11 +5,12 @@ import { cluster } from "./cluster.js";
 import type { CliCommand } from "./command.js";
 import { pub } from "./pub.js";
 import { serve } from "./serve.js";
+import { sessions } from "./sessions.js";
 import { sub } from "./sub.js";
 import { topics } from "./topics.js";
 
 /** Every command, in the order of help. */
-const COMMANDS: readonly CliCommand[] = [serve, pub, sub, topics, cluster];
+const COMMANDS: readonly CliCommand[] = [serve, pub, sub, topics, sessions, cluster];
 
 /** Throws `ConfigError` with the nearest word. */
 export function commandNamed(word: string): CliCommand {

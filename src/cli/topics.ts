@@ -1,11 +1,10 @@
 /** `jangada topics`: list, make, show and delete topics over HTTP. */
 import { bytes, duration, text, toggle } from "../config/kinds.js";
 import { suggestion } from "../config/nearest.js";
-import { approximateBytes, formatBytes, formatDurationMs } from "../config/units.js";
+import { approximateBytes } from "../config/units.js";
 import { ConfigError } from "../errors.js";
-import { limits } from "../limits.js";
+import { described, rowsOf } from "./answers.js";
 import { type CliCommand, type Given, optionsHelp, readArguments } from "./command.js";
-import { ClientFailure } from "./failure.js";
 import {
   address,
   type Fields,
@@ -78,16 +77,9 @@ function refuseMisplaced(given: TopicOptions, word: string): void {
 }
 
 async function list(base: URL, given: TopicOptions): Promise<void> {
-  let cursor: string | undefined;
-  do {
-    const query = { prefix: given.prefix, limit: limits.listLimitMax, cursor };
-    const page = fieldsOf(await jsonOf(await request(address(base, "topics", query))));
-    const rows: unknown = page["topics"];
-    if (!Array.isArray(rows)) throw new ClientFailure("bad_answer", "the answer has no topics");
-    for (const row of rows) await print(listLine(fieldsOf(row), given));
-    const next = page["next"];
-    cursor = typeof next === "string" && next !== "" ? next : undefined;
-  } while (cursor !== undefined);
+  for await (const row of rowsOf(base, "topics", { prefix: given.prefix })) {
+    await print(listLine(row, given));
+  }
 }
 
 function listLine(topic: Fields, given: TopicOptions): string {
@@ -117,31 +109,6 @@ async function show(base: URL, name: string, given: TopicOptions): Promise<void>
 async function remove(base: URL, name: string): Promise<void> {
   await request(address(base, topicPath(name)), { method: "DELETE" });
   await print(`deleted ${oneLine(name)}\n`);
-}
-
-/** One line a field; a field of fields is written `retention.age`. */
-function described(fields: Fields, prefix: string): string {
-  return Object.entries(fields)
-    .map(([name, value]) => {
-      if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-        return described(fieldsOf(value), `${prefix}${name}.`);
-      }
-      return `${prefix}${name.replace(/Ms$/, "")}: ${valueText(name, value)}\n`;
-    })
-    .join("");
-}
-
-function valueText(name: string, value: unknown): string {
-  if (typeof value === "number" && /bytes$/i.test(name)) return formatBytes(value);
-  if (typeof value === "number" && name === "ageMs") return formatDurationMs(value);
-  if (typeof value === "number" && name === "createdAt") return timeText(value);
-  return typeof value === "string" ? oneLine(value) : JSON.stringify(value);
-}
-
-/** A time of an answer, in milliseconds; what is no time stays a number. */
-function timeText(ms: number): string {
-  const time = new Date(ms);
-  return Number.isNaN(time.getTime()) ? String(ms) : time.toISOString();
 }
 
 function sizeOf(value: unknown): string {
