@@ -3,29 +3,18 @@
  * MQTT subscriber, and after the node was killed and started again the browser goes on by itself, nothing missed or doubled.
  */
 import { execFile, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { createServer, type Server as HttpServer } from "node:http";
+import type { Server as HttpServer } from "node:http";
 import { promisify } from "node:util";
 import mqtt from "mqtt";
-import { type BrowserContext, chromium, type Page } from "playwright-core";
+import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HttpConnection, topicPath } from "../../load/lib/http-client.js";
 import { findProgram } from "../../load/lib/paths.js";
 import { type Server, startServer } from "../../load/lib/server.js";
 import { removeDirectory, temporaryDirectory } from "../../load/lib/support.js";
+import { launchBrowser, servePage } from "./support.js";
 
 const TOPIC = "praça/1";
-const EXECUTABLE = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-const LAUNCH_ARGS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 const RECONNECT_TIMEOUT_MS = 30_000;
 
 /** What the page keeps in `window.received` for each event. */
@@ -40,18 +29,6 @@ declare global {
 }
 
 const run = promisify(execFile);
-
-/** A page on a port, so an origin, of its own. */
-async function servePage(): Promise<{ readonly server: HttpServer; readonly origin: string }> {
-  const server = createServer((_, response) => {
-    response.writeHead(200, { "content-type": "text/html; charset=utf-8" });
-    response.end("<!doctype html><title>jangada</title>");
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  const port = typeof address === "object" ? address?.port : undefined;
-  return { server, origin: `http://127.0.0.1:${port}` };
-}
 
 /** QoS 1, with mosquitto_pub where it is installed. */
 async function publishOverMqtt(server: Server, payload: string): Promise<void> {
@@ -137,18 +114,11 @@ describe("a browser", () => {
   const profileDir = temporaryDirectory("browser-profile");
 
   beforeAll(async () => {
-    if (!existsSync(EXECUTABLE)) {
-      throw new Error(`there is no Chromium at ${EXECUTABLE}: install it, or say where it is in CHROMIUM`);
-    }
     const served = await servePage();
     pageServer = served.server;
     flags = ["--cors-origins", served.origin];
     server = await startServer({ dataDir, flags });
-    context = await chromium.launchPersistentContext(profileDir, {
-      executablePath: EXECUTABLE,
-      args: LAUNCH_ARGS,
-      headless: true,
-    });
+    context = await launchBrowser(profileDir);
     const page = await context.newPage();
     await page.goto(served.origin);
     await openEventSource(page, server);
