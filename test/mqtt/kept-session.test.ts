@@ -103,6 +103,22 @@ describe("its subscriptions", () => {
     expect(filters("me")).toEqual(["a"]);
   });
 
+  it("an answer that is longer than the client takes is left out (MQTT-3.1.2-24)", async () => {
+    const narrow = await connected(server.port, "narrow", {
+      ...KEPT,
+      properties: `${KEPT.properties} 27 00 00 00 10`,
+    });
+    narrow.send(
+      subscribePacket(
+        1,
+        Array.from({ length: 12 }, (_, i) => [`f${i}`, 0] as const),
+      ),
+    );
+    narrow.send(subscribePacket(2, [["g", 1]]));
+    await narrow.expect("90 04 00 02 00 01");
+    expect(filters("narrow").length).toBe(13);
+  });
+
   it("past their ceiling (3.9.3: quota)", async () => {
     const many = Array.from(
       { length: limits.subscriptionsPerConnectionMax },
@@ -175,13 +191,19 @@ describe("what the group has to commit", () => {
     expect(filters("me")).toEqual([]);
   });
 
-  it("and may have or not: the connection ends, and the client asks again", async () => {
-    const client = await connected(server.port, "me", KEPT);
-    server.broker.loseNext("subscribe");
-    client.send(subscribePacket(1, [["a", 0]]));
-    await client.expect("e0 01 80");
-    await client.expectClosed();
-  });
+  it.each([
+    ["subscribe", subscribePacket(1, [["a", 0]])],
+    ["unsubscribe", unsubscribePacket(1, "a")],
+  ] as const)(
+    "and may have or not (%s): the connection ends, and the client asks again",
+    async (kind, asked) => {
+      const client = await connected(server.port, "me", KEPT);
+      server.broker.loseNext(kind);
+      client.send(asked);
+      await client.expect("e0 01 80");
+      await client.expectClosed();
+    },
+  );
 
   it("PUBREC of a message, before PUBREL lets the client forget it (MQTT-4.3.3-4)", async () => {
     const client = await connected(server.port, "me", KEPT);

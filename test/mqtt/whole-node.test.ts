@@ -3,6 +3,8 @@ import mqtt from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startTestNode, type TestNode } from "../support/test-node.js";
 import { publishPacket, RawClient, subscribePacket } from "./support/raw-client.js";
+import * as v5 from "./support/v5.js";
+import { connack, connected, connectPacket, KEPT, publish, subscribe } from "./support/v5.js";
 
 let node: TestNode;
 beforeEach(async () => {
@@ -102,6 +104,53 @@ it("what was acknowledged and retained is there after a restart", async () => {
   const late = await RawClient.connected(node.mqttPort, "late");
   late.send(subscribePacket(1, 1, "state"));
   await late.expect("90 03 00 01 01 33 0b 00 05 'state' 00 01 'on'");
+});
+
+it("a node that stops has told the group: wills are published, sessions go on where they stood, nothing counts as connected", async () => {
+  const kept = { ...KEPT, flags: 0x24, rest: "00 00 04 'will' 00 01 'w'" };
+  const client = await connected(node.mqttPort, "me", kept);
+  await subscribe(client, "a", 1);
+  const publisher = await connected(node.mqttPort, "publisher");
+  await publish(publisher, "a", "one");
+  await client.expect(v5.publishPacket("a", "one", { id: 1 }));
+  await node.stop();
+  await client.expect("e0 01 8b");
+  await client.expectClosed();
+  const { dataDir } = node;
+  node = await startTestNode({ dataDir });
+  const again = await RawClient.open(node.mqttPort);
+  again.send(connectPacket("me", KEPT));
+  await again.expect(connack(1));
+  await again.expect(v5.publishPacket("a", "one", { id: 1, dup: true }));
+  await subscribe(again, "will", 0);
+  await again.expect(v5.publishPacket("will", "w", { retain: true }));
+});
+
+it("MQTT.js 5.0: QoS 2 through a session that is broken off again and again, every message once and in order", async () => {
+  const url = `mqtt://127.0.0.1:${node.mqttPort}`;
+  const subscriber = mqtt.connect(url, {
+    protocolVersion: 5,
+    clientId: "subscriber",
+    clean: false,
+    reconnectPeriod: 5,
+    resubscribe: false,
+    properties: { sessionExpiryInterval: 60 },
+  });
+  const received: string[] = [];
+  await subscriber.subscribeAsync("n", { qos: 2 });
+  const total = 500;
+  const all = new Promise<void>((resolve) => {
+    subscriber.on("message", (_topic, payload) => {
+      received.push(payload.toString());
+      if (received.length % 150 === 0) subscriber.stream.destroy();
+      if (received.length === total) resolve();
+    });
+  });
+  const publisher = await mqtt.connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 });
+  await Promise.all(Array.from({ length: total }, (_, i) => publisher.publishAsync("n", `${i}`, { qos: 2 })));
+  await all;
+  expect(received).toEqual(Array.from({ length: total }, (_, i) => `${i}`));
+  await Promise.all([subscriber, publisher].map((client) => client.endAsync(true)));
 });
 
 it("MQTT.js: many publishers, one subscriber, nothing lost, order kept per publisher", async () => {

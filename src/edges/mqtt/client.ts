@@ -24,7 +24,7 @@ import { reasonFor } from "./packets/error-reasons.js";
 import { checkHeader, checkLength } from "./packets/fixed-header.js";
 import { LEVEL_3_1_1, PacketType, type ProtocolLevel, packetType } from "./packets/protocol.js";
 import { type PublishAnswer, PublishWindow } from "./publish-window.js";
-import type { RefusalCode } from "./refusal.js";
+import { isNoAnswer, type RefusalCode } from "./refusal.js";
 import type { Refusal, Speaker } from "./speaker.js";
 import { isSysFilter, type SysWatcher } from "./sys/sys-board.js";
 import { TopicAliases } from "./topic-aliases.js";
@@ -180,6 +180,11 @@ export class Client implements Speaker, SysWatcher {
     this.delivery.pump();
   }
 
+  /** Answers with a packet that may be too long for the client: then it is left out (MQTT-3.1.2-24, 3.1.2-25). */
+  answer(packet: Buffer): void {
+    if (packet.length <= this.connect.packetBytesMax) this.connection.reply(packet);
+  }
+
   /** What was acknowledged makes room: more is sent when the chunk was read. */
   pumpSoon(): void {
     this.#isPumpAsked = true;
@@ -270,8 +275,7 @@ export class Client implements Speaker, SysWatcher {
       this.context.metrics.dropped(code, 1);
       return null;
     }
-    const isFinal = code !== "outcome_unknown" && code !== "session_displaced" && code !== "shutting_down";
-    if (this.level === LEVEL_3_1_1 || type === PacketType.Pubcomp || !isFinal) {
+    if (this.level === LEVEL_3_1_1 || type === PacketType.Pubcomp || isNoAnswer(code)) {
       this.fail(code, detail ?? "a publish above QoS 0 was refused");
       return null;
     }

@@ -101,7 +101,7 @@ export class Connection implements FrameHandler, Flushable {
   /** What was asked for: answers go out, and reading goes on where nothing holds it any more. */
   flush(): void {
     this.#isFlushAsked = false;
-    this.#speaker.flush();
+    this.attempt(() => this.#speaker.flush());
     if (!this.#isOpen) return;
     this.#writeReplies();
     if (this.#holds !== 0 || !this.#framer.isHeld) return;
@@ -177,6 +177,15 @@ export class Connection implements FrameHandler, Flushable {
     if (this.#isClosing) return;
     const detail = "the node is stopping";
     this.close(this.#speaker.farewell({ code: "shutting_down", detail, reason: meaningOf("shutting_down") }));
+  }
+
+  /** Runs what is done for this connection while others wait their turn: when it goes wrong, it costs the connection. */
+  attempt(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   #read(chunk: Buffer): void {

@@ -42,6 +42,11 @@ export type RefusalCode =
   /** A payload that is said to be UTF-8 and is not (MQTT 5.0, 3.3.2.3.2). */
   | "payload_format_invalid";
 
+/** Neither yes nor no can be said to what the client asked for: it has to connect again and ask again. */
+export function isNoAnswer(code: RefusalCode): boolean {
+  return code === "outcome_unknown" || code === "session_displaced" || code === "shutting_down";
+}
+
 /** Thrown while a packet is handled: the connection is counted, logged and closed. */
 export class PacketRefused extends Error {
   readonly code: RefusalCode;

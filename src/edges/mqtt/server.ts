@@ -143,7 +143,8 @@ class MqttServer implements MqttEdge, SessionListener {
   }
 
   assigned({ session, epoch, items }: Parameters<SessionListener["assigned"]>[0]): void {
-    this.#context.clients.of(session, epoch)?.delivery.assigned(items);
+    const client = this.#context.clients.of(session, epoch);
+    client?.connection.attempt(() => client.delivery.assigned(items));
   }
 
   restored(): void {

@@ -152,8 +152,8 @@ export class Stranger implements Speaker {
       (result) => {
         this.#isOpening = false;
         context.clients.givePlace();
-        if (result.kind === "opened") this.#opened(connect, expirySeconds, result);
-        else this.#notOpened(result);
+        if (result.kind !== "opened") this.#notOpened(result);
+        else connection.attempt(() => this.#opened(connect, expirySeconds, result));
       },
     );
   }

@@ -29,7 +29,7 @@ function begin(client: Client, method: string): Authentication {
   }
   const onSuccess = (data: Uint8Array | null): void => {
     client.reauthentication = null;
-    connection.reply(encodeAuth(Reason.Success, method, data));
+    client.answer(encodeAuth(Reason.Success, method, data));
   };
   return new Authentication({ connection, conversation, method, onSuccess });
 }

@@ -11,7 +11,7 @@ import { wantsRetained } from "../local-subscriptions.js";
 import { reasonFor } from "../packets/error-reasons.js";
 import type { Reason } from "../packets/reason-codes.js";
 import { decodeSubscribe, encodeSuback } from "../packets/subscribe.js";
-import type { RefusalCode } from "../refusal.js";
+import { isNoAnswer, type RefusalCode } from "../refusal.js";
 import { isSysFilter } from "../sys/sys-board.js";
 
 /** A subscription that the group has to commit, and its place in SUBACK. */
@@ -34,7 +34,7 @@ export function handleSubscribe(client: Client, bytes: Buffer, start: number, en
     else sys.add(options, existed);
     return options.qos;
   });
-  if (replicated.length === 0) client.connection.reply(encodeSuback(client.level, packetId, codes));
+  if (replicated.length === 0) client.answer(encodeSuback(client.level, packetId, codes));
   else subscribe(client, packetId, codes, replicated);
   sys.watchAt(client);
   const isHere = (options: SubscriptionOptions | null): boolean =>
@@ -80,10 +80,7 @@ function subscribe(
   context.broker.submit({ kind: "subscribe", session: number, epoch, subscriptions }, (result) => {
     client.answered();
     if (!connection.isOpen) return;
-    if (
-      result.kind === "failed" &&
-      (result.code === "session_displaced" || result.code === "outcome_unknown")
-    ) {
+    if (result.kind === "failed" && isNoAnswer(result.code)) {
       client.fail(result.code, "SUBSCRIBE could not be answered");
       return;
     }
@@ -95,8 +92,8 @@ function subscribe(
         sys.add(options, result.kind === "subscribed" && result.subscriptions[index]?.existed === true);
       } else codes[at] = refused(client, code);
     }
-    connection.reply(encodeSuback(level, packetId, codes));
-    if (result.kind === "subscribed" && session.isKept) client.delivery.subscriptionsChanged();
+    client.answer(encodeSuback(level, packetId, codes));
+    if (result.kind === "subscribed") connection.attempt(() => client.delivery.subscriptionsChanged());
     sys.watchAt(client);
   });
 }

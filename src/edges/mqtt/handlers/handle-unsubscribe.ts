@@ -2,8 +2,10 @@
 import type { Client } from "../client.js";
 import { reasonFor } from "../packets/error-reasons.js";
 import type { FilterName } from "../packets/filter-list.js";
+import { LEVEL_3_1_1 } from "../packets/protocol.js";
 import { Reason } from "../packets/reason-codes.js";
 import { decodeUnsubscribe, encodeUnsuback } from "../packets/unsubscribe.js";
+import { isNoAnswer } from "../refusal.js";
 
 /** A filter that the group has to take out, and its place in UNSUBACK. */
 interface Replicated {
@@ -27,7 +29,7 @@ export function handleUnsubscribe(client: Client, bytes: Buffer, start: number, 
     return existed(client.subscriptions.remove(name.filter));
   });
   if (client.context.sysBoard.isWatching(client)) client.watchSys([]);
-  if (replicated.length === 0) client.connection.reply(encodeUnsuback(client.level, packetId, codes));
+  if (replicated.length === 0) client.answer(encodeUnsuback(client.level, packetId, codes));
   else unsubscribe(client, packetId, codes, replicated);
 }
 
@@ -44,7 +46,7 @@ function unsubscribe(
   context.broker.submit({ kind: "unsubscribe", session: number, epoch, filters }, (result) => {
     client.answered();
     if (!connection.isOpen) return;
-    if (result.kind === "failed" && (level === 4 || result.code === "session_displaced")) {
+    if (result.kind === "failed" && (level === LEVEL_3_1_1 || isNoAnswer(result.code))) {
       // 3.1.1 has no way to say that it was not done.
       client.fail(result.code, "UNSUBSCRIBE could not be done");
       return;
@@ -53,8 +55,8 @@ function unsubscribe(
       if (result.kind === "failed") codes[at] = reasonFor("unsuback", result.code);
       else if (result.kind === "unsubscribed") codes[at] = existed(result.existed[index] === true);
     }
-    connection.reply(encodeUnsuback(level, packetId, codes));
-    if (result.kind === "unsubscribed" && session.isKept) client.delivery.subscriptionsChanged();
+    client.answer(encodeUnsuback(level, packetId, codes));
+    if (result.kind === "unsubscribed") connection.attempt(() => client.delivery.subscriptionsChanged());
     if (context.sysBoard.isWatching(client)) client.watchSys([]);
   });
 }
