@@ -133,6 +133,45 @@ describe("a client that comes back", () => {
   });
 });
 
+describe("a client that says, before it is sent again, that it has received what it got at its last connection", () => {
+  /** Two messages at QoS 2, received and not acknowledged. */
+  async function holding(filter: string, isRetained: boolean): Promise<void> {
+    const client = await connected(server.port, "sleeper", KEPT);
+    if (!isRetained) await subscribe(client, filter, 2);
+    for (const id of [1, 2]) {
+      publisher.send(publishPacket(`a/${id}`, "x", { id, qos: 2, retain: isRetained }));
+      await publisher.expect(Buffer.from([0x50, 2, 0, id]));
+    }
+    if (isRetained) await subscribe(client, filter, 2);
+    for (const id of [1, 2]) {
+      await client.expect(publishPacket(`a/${id}`, "x", { id, qos: 2, retain: isRetained }));
+    }
+    await lose(client);
+  }
+
+  it.each([
+    ["live messages", "a/+", false],
+    ["messages of a share", "$share/g/a/+", false],
+    ["retained messages", "a/+", true],
+  ])("is not told that there is no such message: %s (4.3.3, 4.4)", async (_what, filter, retain) => {
+    await holding(filter, retain);
+    const again = await RawClient.open(server.port);
+    // One at a time: the second waits for the first.
+    again.send(connectPacket("sleeper", { ...KEPT, properties: `${KEPT.properties} 21 00 01` }));
+    await again.expect(connack(1));
+    await again.expect(publishPacket("a/1", "x", { id: 1, qos: 2, dup: true, retain }));
+    // PUBREL would make it deliver the message, and take it for another when it comes again.
+    again.send("50 02 00 02");
+    await again.expectNothing();
+    again.send("50 02 00 01");
+    await again.expect("62 02 00 01");
+    again.send("70 02 00 01");
+    await again.expect(publishPacket("a/2", "x", { id: 2, qos: 2, dup: true, retain }));
+    again.send("50 02 00 03");
+    await again.expect("62 03 00 03 92");
+  });
+});
+
 it("a session of 3.1.1 without clean session is there for who comes back with 5.0", async () => {
   const older = await RawClient.open(server.port);
   older.send("10 13 00 04 'MQTT' 04 00 00 00 00 07 'sleeper'");

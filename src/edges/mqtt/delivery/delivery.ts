@@ -118,8 +118,9 @@ export class Delivery {
     } else if (stage === Stage.AwaitsPuback) {
       throw outOfTurn(packetId);
     } else if (stage !== Stage.Received) {
-      // With a failure the client has nothing that could be let go of.
-      if (reason < FAILURE_MIN) this.#link.releaseUnknown(packetId);
+      // With a failure the client has nothing that could be let go of. What it has from an earlier connection it is asked about when its
+      // turn comes: let go of now, it would be taken for another message then.
+      if (reason < FAILURE_MIN && !this.#comesAgain(packetId)) this.#link.releaseUnknown(packetId);
       return false;
     }
     return true;
@@ -185,6 +186,16 @@ export class Delivery {
     shared?.close();
     link.close();
     return { sentThrough };
+  }
+
+  /** Whether a message of this identifier that the client may have is still to be sent again. */
+  #comesAgain(packetId: number): boolean {
+    const { live, retained, shared } = this.#parts;
+    return (
+      live.comesAgain(packetId) ||
+      retained?.comesAgain(packetId) === true ||
+      shared?.comesAgain(packetId) === true
+    );
   }
 
   /** The last packet of an exchange that is at `stage`. */

@@ -9,7 +9,7 @@ import type { DeliveryBatch, SubscriberSink } from "../../../topics/subscriber.j
 import { LIVE, Stage } from "./exchanges.js";
 import type { Ledger } from "./ledger.js";
 import type { Link } from "./link.js";
-import { packetIdOf } from "./packet-id.js";
+import { packetIdOf, positionAbove } from "./packet-id.js";
 import type { Parts } from "./parts.js";
 import { type EncodedPublishes, packetsIn } from "./publish-encoder.js";
 import { qosOf } from "./publish-packet.js";
@@ -99,6 +99,11 @@ export class LiveFeed implements SubscriberSink {
     this.#isBlocked = false;
     this.#awaitsWindow = false;
     this.#parts.own.proceed();
+  }
+
+  /** Whether the client may have a message of this identifier from an earlier connection, which is to be sent again and was not yet. */
+  comesAgain(packetId: number): boolean {
+    return this.#resumption?.mayBeSent(positionAbove(this.#parts.own.cursor, packetId)) === true;
   }
 
   gap(after: number, resumedAt: number): void {

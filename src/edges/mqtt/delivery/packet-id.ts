@@ -20,3 +20,8 @@ export function isSharedWithin(position: number, after: number, through: number,
   const highest = through - ((((through - position) % ids) + ids) % ids);
   return (highest === position ? highest - ids : highest) > after;
 }
+
+/** The lowest position above `after` whose deliveries have this identifier. */
+export function positionAbove(after: number, id: number, ids = PACKET_IDS): number {
+  return after + 1 + ((id - packetIdOf(after + 1, ids) + ids) % ids);
+}

@@ -10,7 +10,7 @@ import { type Filter, FilterSet, type Grant } from "../../../topics/filter-set.j
 import { isWildcard } from "../../../topics/topic-name.js";
 import { RETAINED } from "./exchanges.js";
 import { Ledger } from "./ledger.js";
-import { isSharedWithin } from "./packet-id.js";
+import { isSharedWithin, positionAbove } from "./packet-id.js";
 import type { Parts } from "./parts.js";
 import { qosOf } from "./publish-packet.js";
 import { Resumption } from "./resumption.js";
@@ -57,6 +57,13 @@ export class RetainedFeed {
   isBefore(asOf: number): boolean {
     const first = this.#passes[0];
     return first !== undefined && first.asOf < asOf;
+  }
+
+  /** As of the live stream. */
+  comesAgain(packetId: number): boolean {
+    return this.#passes.some(
+      ({ resumption, walked }) => resumption?.mayBeSent(positionAbove(walked, packetId)) === true,
+    );
   }
 
   /** At a session that is not kept: retained messages that match are to be sent. */

@@ -39,6 +39,12 @@ export class SharedFeed {
     );
   }
 
+  /** As of the live stream. */
+  comesAgain(packetId: number): boolean {
+    if (!this.#ids.has(packetId)) return false;
+    return this.#waiting.some(({ again, position }) => again && packetIdOf(position) === packetId);
+  }
+
   /** What the session was given before; of items that came by `add` meanwhile, those of QoS 0 are not in its state. */
   resume(session: Session): void {
     this.changed(session);

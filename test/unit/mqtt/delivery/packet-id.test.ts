@@ -1,6 +1,6 @@
 /** Identifiers from positions. */
 import { expect, test } from "vitest";
-import { isSharedWithin, packetIdOf } from "../../../../src/edges/mqtt/delivery/packet-id.js";
+import { isSharedWithin, packetIdOf, positionAbove } from "../../../../src/edges/mqtt/delivery/packet-id.js";
 
 test.each([
   [1, 1],
@@ -25,6 +25,17 @@ test("whether another position of a range has the same identifier is what lookin
           isShared,
         );
       }
+    }
+  }
+});
+
+test("the next position with an identifier is the first that counting comes to", () => {
+  const ids = 5;
+  for (let after = 0; after <= 12; after += 1) {
+    for (let id = 1; id <= ids; id += 1) {
+      let position = after + 1;
+      while (packetIdOf(position, ids) !== id) position += 1;
+      expect([after, id, positionAbove(after, id, ids)]).toEqual([after, id, position]);
     }
   }
 });
