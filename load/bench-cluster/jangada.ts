@@ -43,8 +43,8 @@ async function askJson<Shape>(address: Address, path: string): Promise<Shape | n
   }
 }
 
-/** Index of the leader as all nodes see it. */
-async function leaderOf(servers: readonly Server[]): Promise<number> {
+/** Index of the leader as all nodes see it. Throws when they do not agree in time. */
+export async function leaderOf(servers: readonly Server[]): Promise<number> {
   let leader: string | null = null;
   const agreed = async (): Promise<boolean> => {
     const views = await Promise.all(
@@ -104,7 +104,7 @@ async function prove(
   return found.find((wrong) => wrong !== null) ?? "ok";
 }
 
-async function startThree(group: ServerGroup): Promise<readonly Server[]> {
+export async function startThree(group: ServerGroup): Promise<readonly Server[]> {
   const peerPorts = await freePorts(NODES);
   const founders = peerPorts.map((port, index) => `${index + 1}=${HOST}:${port}`).join(",");
   const starting = peerPorts.map((_, index) =>

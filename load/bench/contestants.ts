@@ -99,7 +99,8 @@ function mosquittoConfig(port: number): string {
   ].join("\n");
 }
 
-export function mosquitto(): Contestant {
+/** `pinned`: to the server's core, as all are unless said otherwise. */
+export function mosquitto({ pinned = true } = {}): Contestant {
   const program = findProgram("mosquitto");
   return {
     name: "mosquitto",
@@ -109,7 +110,9 @@ export function mosquitto(): Contestant {
       const file = join(directory, "mosquitto.conf");
       const port = await freePort();
       writeFileSync(file, mosquittoConfig(port));
-      const child = await Child.start(program ?? "mosquitto", ["-c", file], { cpu: SERVER_CPU });
+      const child = await Child.start(program ?? "mosquitto", ["-c", file], {
+        cpu: pinned ? SERVER_CPU : undefined,
+      });
       if (!(await waitUntil(() => accepts(port), 10_000))) throw new Error(`mosquitto: ${child.tail}`);
       const stop = async (): Promise<void> => {
         await child.stop("SIGKILL");

@@ -64,6 +64,18 @@ const OF_SEQUENCES: readonly Omit<Deviation, "suite">[] = [
     clause: "MQTT-3.7.2.1",
     reason: "PUBCOMP to an identifier that is not known says so with 0x92",
   },
+  {
+    pattern: /^FORBIDDEN\.json v5\.0 {3}FORBIDDEN 00 remaining length 5 bytes$/,
+    clause: "MQTT-4.13.1",
+    reason:
+      "a length of five bytes is closed without DISCONNECT, whatever the type, as these files want it of every other type: it may be no MQTT at all",
+  },
+  {
+    pattern: /^FORBIDDEN\.json v5\.0 {3}FORBIDDEN 0A with illegal length C0$/,
+    clause: "MQTT-2.1.1",
+    reason:
+      "C0 is no illegal length but the first byte of one: a fixed header is judged when it is whole, and a client that stops within one is ended by its keep-alive",
+  },
 ];
 
 const OF_MQTTJS: readonly Omit<Deviation, "suite">[] = [
@@ -76,6 +88,24 @@ const OF_MQTTJS: readonly Omit<Deviation, "suite">[] = [
     pattern: /should resubscribe when clean=false and sessionPresent=false$/,
     clause: "MQTT-3.2.2-2",
     reason: "its own server says that there is no session when there is one",
+  },
+  {
+    pattern: /should provide connack packet with connect event$/,
+    clause: "MQTT-3.2.2-2",
+    reason:
+      "its own server says that there is a session when there is none, in a CONNACK that races with the broker's",
+  },
+  {
+    pattern: /MQTT 5\.0 > Maximum Packet Size$/,
+    clause: "MQTT-3.1.2-24",
+    reason:
+      "its own server sends CONNACK to a client that takes packets of one byte; a broker must not, and closes the connection",
+  },
+  {
+    pattern: /MQTT 5\.0 > (auth packet|should throw an error if there is Auth Data with no Auth Method)$/,
+    clause: "MQTT-3.1.2.11.10",
+    reason:
+      "authentication data without a method is refused with a protocol error, which the first of the two tests hears in the second",
   },
 ];
 

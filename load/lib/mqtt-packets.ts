@@ -7,6 +7,9 @@ import { Pieces } from "./pieces.js";
 export const CONNACK = 2;
 export const PUBLISH = 3;
 export const PUBACK = 4;
+export const PUBREC = 5;
+export const PUBREL = 6;
+export const PUBCOMP = 7;
 export const SUBACK = 9;
 
 function lengthBytes(length: number): number[] {
@@ -29,13 +32,13 @@ function packet(firstByte: number, ...parts: readonly Buffer[]): Buffer {
   return Buffer.concat([Buffer.from([firstByte, ...lengthBytes(length)]), ...parts]);
 }
 
-/** CONNECT (3.1): clean session, no keep-alive, so that a client may stop reading without being thrown out for it. */
-export function connectPacket(clientId: string): Buffer {
-  return packet(0x10, text("MQTT"), Buffer.from([4, 0x02, 0, 0]), text(clientId));
+/** CONNECT (3.1): clean session unless told otherwise, no keep-alive, so that a client may stop reading without being thrown out for it. */
+export function connectPacket(clientId: string, isClean = true): Buffer {
+  return packet(0x10, text("MQTT"), Buffer.from([4, isClean ? 0x02 : 0, 0, 0]), text(clientId));
 }
 
 /** SUBSCRIBE (3.8) to one filter, with packet identifier 1. */
-export function subscribePacket(filter: string, qos: 0 | 1): Buffer {
+export function subscribePacket(filter: string, qos: 0 | 1 | 2): Buffer {
   return packet(0x82, Buffer.from([0, 1]), text(filter), Buffer.from([qos]));
 }
 

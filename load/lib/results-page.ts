@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "./paths.js";
 
-const PARTS = ["bench", "bench:cluster"] as const;
+const PARTS = ["bench", "bench:cluster", "bench:qos2", "bench:connections"] as const;
 export type ResultsPart = (typeof PARTS)[number];
 
 const FIRST: ResultsPart = "bench";
