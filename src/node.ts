@@ -2,7 +2,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { ServeConfig } from "./config.js";
 import { type Core, GROUP, startCore } from "./core.js";
-import type { ClientView, Edge } from "./edges/edge.js";
+import type { ConnectedClient, Edge } from "./edges/edge.js";
 import { createHttpEdge } from "./edges/http/server.js";
 import { createMqttEdge } from "./edges/mqtt/server.js";
 import { SocketBudget } from "./edges/socket-budget.js";
@@ -66,7 +66,7 @@ async function startInDirectory(
   const metrics = createMetrics();
   const core = await startCore({ config, logger, directory, metrics, lifecycle });
   const edges: Edge[] = [];
-  const clients = (): readonly ClientView[] => edges.flatMap((edge) => edge.clients());
+  const clients = (): readonly ConnectedClient[] => edges.flatMap((edge) => edge.clients());
   const kick = (id: string): boolean => edges.some((edge) => edge.kick(id));
   const shared = {
     broker: core.broker,

@@ -12,6 +12,11 @@ export interface ClientView {
   readonly behind: boolean;
 }
 
+/** A connected client, cheap to list: what GET /clients shows of it is looked at when it is asked for. */
+export interface ConnectedClient extends Pick<ClientView, "id" | "edge"> {
+  view(): ClientView;
+}
+
 export interface Edge {
   /** Listens; resolves with `host:port`. Rejects with `FatalError` `port_taken` or `listen_failed`. */
   start(): Promise<string>;
@@ -19,7 +24,7 @@ export interface Edge {
   stopAccepting(): void;
   /** Closes every connection in the protocol's way, then the listener. */
   stop(): Promise<void>;
-  clients(): readonly ClientView[];
+  clients(): readonly ConnectedClient[];
   /** Disconnects a client; false when there is none of that id. */
   kick(id: string): boolean;
 }

@@ -1,7 +1,7 @@
 /** The gauges of a node: read from the parts when somebody asks for GET /metrics. */
 import type { RaftNode } from "../../cluster/node.js";
 import type { Submitter } from "../commands/submit.js";
-import type { ClientView } from "../edges/edge.js";
+import type { ConnectedClient } from "../edges/edge.js";
 import type { Metrics } from "../runtime/metrics.js";
 import type { MessageStore } from "../store/message-store.js";
 import type { TopicBrokers } from "../topics/registry.js";
@@ -15,7 +15,7 @@ export interface GaugeSources {
   readonly store: MessageStore;
   readonly brokers: TopicBrokers;
   readonly submitter: Submitter;
-  readonly clients: () => readonly ClientView[];
+  readonly clients: () => readonly ConnectedClient[];
 }
 
 /** Adds every gauge to `metrics`. */

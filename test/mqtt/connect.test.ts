@@ -162,7 +162,7 @@ describe("connections and clients", () => {
     const client = await RawClient.connected(server.port, "me");
     client.send(subscribePacket(1, 1, "b", "a/#"));
     await client.expect("90 04 00 01 01 01");
-    const [view] = server.edge.clients();
+    const view = server.edge.clients()[0]?.view();
     expect(view).toMatchObject({
       id: "me",
       edge: "mqtt",

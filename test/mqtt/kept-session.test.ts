@@ -31,7 +31,12 @@ function unsubscribePacket(id: number, ...filters: readonly string[]): Buffer {
 }
 
 function filters(id: string): readonly string[] {
-  return server.edge.clients().find((client) => client.id === id)?.subscriptions ?? [];
+  return (
+    server.edge
+      .clients()
+      .find((client) => client.id === id)
+      ?.view().subscriptions ?? []
+  );
 }
 
 /** A client of 3.1.1 without a clean session. */

@@ -28,7 +28,12 @@ async function subscribe(id: number, qos: number, ...filters: string[]): Promise
 
 /** The filters of the only subscriber. */
 function subscribed(): readonly string[] {
-  return server.edge.clients().find(({ id }) => id === "subscriber")?.subscriptions ?? [];
+  return (
+    server.edge
+      .clients()
+      .find(({ id }) => id === "subscriber")
+      ?.view().subscriptions ?? []
+  );
 }
 
 describe("SUBACK", () => {

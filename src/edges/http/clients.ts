@@ -1,7 +1,7 @@
 /** Who is connected: this node's clients of all protocols, and how to end a connection, wherever it is. */
 import type { FastifyInstance } from "fastify";
 import { JangadaError } from "../../errors.js";
-import type { ClientView } from "../edge.js";
+import type { ClientView, ConnectedClient } from "../edge.js";
 import { type HttpContext, submitted } from "./context.js";
 import { askedPage, pageOf } from "./paging.js";
 import { Query } from "./query.js";
@@ -11,11 +11,11 @@ import { decodeSegment, pathOf } from "./topic-path.js";
 const PREFIX = "/clients/";
 
 /** The order of the list. Client ids hold no control character, so that one is not the beginning of another's key. */
-function keyOf({ id, edge }: Pick<ClientView, "id" | "edge">): string {
+function keyOf({ id, edge }: Pick<ConnectedClient, "id" | "edge">): string {
   return `${id}\n${edge}`;
 }
 
-const byKey = (one: ClientView, other: ClientView): number => {
+const byKey = (one: ConnectedClient, other: ConnectedClient): number => {
   const [key, otherKey] = [keyOf(one), keyOf(other)];
   if (key === otherKey) return 0;
   return key < otherKey ? -1 : 1;
@@ -44,7 +44,7 @@ export function addClientRoutes(app: FastifyInstance, context: HttpContext): voi
       .filter((client) => after === null || keyOf(client) > after)
       .slice(0, limit + 1);
     const { rows, next } = pageOf(found, limit, keyOf);
-    return { clients: rows.map(clientJson), next };
+    return { clients: rows.map((client) => clientJson(client.view())), next };
   });
 
   app.delete("/clients/:id", { schema: schemas.kickClient }, async (request, reply) => {

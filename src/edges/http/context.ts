@@ -8,7 +8,7 @@ import type { Clock } from "../../runtime/clock.js";
 import type { Logger } from "../../runtime/logger.js";
 import type { EdgeMetrics, Metrics } from "../../runtime/metrics.js";
 import type { CommandResult } from "../../state-machine/effects.js";
-import type { ClientView } from "../edge.js";
+import type { ConnectedClient } from "../edge.js";
 import type { AnswerBudget } from "./answer-budget.js";
 import type { Cors } from "./cors.js";
 import { type Problem, sendProblem } from "./problem.js";
@@ -26,7 +26,7 @@ export interface HttpContext {
   /** Large answers that nobody has read yet. */
   readonly answers: AnswerBudget;
   /** Clients of all edges. */
-  readonly clients: () => readonly ClientView[];
+  readonly clients: () => readonly ConnectedClient[];
   readonly kick: (id: string) => boolean;
   /** True once no new connection is taken: answers close theirs. */
   readonly isStopping: () => boolean;

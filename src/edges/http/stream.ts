@@ -9,7 +9,7 @@ import { limits } from "../../limits.js";
 import type { EdgeMetrics } from "../../runtime/metrics.js";
 import type { FilterSet } from "../../topics/filter-set.js";
 import type { DeliveryBatch, SubscriberSink, Subscription } from "../../topics/subscriber.js";
-import type { ClientView } from "../edge.js";
+import type { ClientView, ConnectedClient } from "../edge.js";
 import type { RetainedQueue } from "../retained-queue.js";
 import { chunkOf, type SharedBytes } from "./chunked.js";
 import type { StreamFormat } from "./stream-formats.js";
@@ -35,12 +35,14 @@ export interface StreamOptions {
   /** Runs a task after the others have had their turn. */
   readonly soon: (task: () => void) => void;
   readonly eventId: (position: number) => string;
+  /** Position of the newest message. */
+  readonly head: () => number;
   /** The stream is over, whoever ended it. Called once. */
   readonly closed: (stream: EventStream) => void;
   readonly failed: (error: unknown) => void;
 }
 
-export class EventStream implements SubscriberSink {
+export class EventStream implements SubscriberSink, ConnectedClient {
   readonly id: string;
   readonly #options: StreamOptions;
   readonly #socket: Socket;
@@ -136,11 +138,16 @@ export class EventStream implements SubscriberSink {
     this.#finish();
   }
 
-  view(head: number): ClientView {
+  get edge(): "sse" {
+    return "sse";
+  }
+
+  view(): ClientView {
     const { connectedAtMs, filters } = this.#options;
+    const head = this.#options.head();
     return {
       id: this.id,
-      edge: "sse",
+      edge: this.edge,
       address: this.#address,
       connectedAtMs,
       subscriptions: filters.filters.map(({ filter }) => filter),

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { limits } from "../../limits.js";
 import type { Cancel } from "../../runtime/clock.js";
 import type { FilterSet } from "../../topics/filter-set.js";
-import type { ClientView } from "../edge.js";
+import type { ConnectedClient } from "../edge.js";
 import { RetainedQueue } from "../retained-queue.js";
 import { chunkOf } from "./chunked.js";
 import type { HttpContext } from "./context.js";
@@ -73,6 +73,7 @@ export class EventStreams {
       soon: (task) => void clock.soon(task),
       metrics,
       eventId: (position) => broker.eventId(position),
+      head: () => broker.head,
       closed: () => this.#open.delete(id),
       failed: (error) => logger.error({ client: id, err: error }, "a stream failed and was closed"),
     });
@@ -87,9 +88,8 @@ export class EventStreams {
     );
   }
 
-  clients(): readonly ClientView[] {
-    const { head } = this.#context.broker;
-    return [...this.#open.values()].map((stream) => stream.view(head));
+  clients(): readonly ConnectedClient[] {
+    return [...this.#open.values()];
   }
 
   /** Disconnects a stream; false when there is none of that id. */

@@ -7,7 +7,7 @@ import { ERROR_CODES, JangadaError } from "../../errors.js";
 import { limits } from "../../limits.js";
 import type { CommandResult, DisplacedReason } from "../../state-machine/effects.js";
 import type { Session } from "../../state-machine/session-view.js";
-import type { ClientView } from "../edge.js";
+import type { ClientView, ConnectedClient } from "../edge.js";
 import type { Authentication } from "./connect/authentication.js";
 import { goodbye } from "./connect/farewells.js";
 import type { Connection } from "./connection.js";
@@ -65,7 +65,7 @@ const ACK_OVERHEAD_BYTES = 16;
 /** A client is not silent while the server does not listen. It is while it does not take its answers. */
 const NOT_HEARD = Hold.Publishes | Hold.Saturated | Hold.Subscriptions | Hold.Authentication | Hold.Opening;
 
-export class Client implements Speaker, SysWatcher {
+export class Client implements Speaker, SysWatcher, ConnectedClient {
   readonly id: string;
   readonly context: EdgeContext;
   readonly connection: Connection;
@@ -119,6 +119,10 @@ export class Client implements Speaker, SysWatcher {
     });
   }
 
+  get edge(): "mqtt" {
+    return "mqtt";
+  }
+
   get clientId(): string {
     return this.id;
   }
@@ -130,7 +134,7 @@ export class Client implements Speaker, SysWatcher {
   view(): ClientView {
     return {
       id: this.id,
-      edge: "mqtt",
+      edge: this.edge,
       address: this.connection.address,
       connectedAtMs: this.#connectedAtMs,
       subscriptions: this.#filters(),

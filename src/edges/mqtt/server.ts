@@ -6,7 +6,7 @@ import type { Duplex } from "node:stream";
 import type { SessionListener } from "../../broker.js";
 import { FatalError } from "../../errors.js";
 import { limits } from "../../limits.js";
-import type { ClientView, Edge } from "../edge.js";
+import type { ConnectedClient, Edge } from "../edge.js";
 import { ClientRegistry } from "./client-registry.js";
 import { Stranger } from "./connect/stranger.js";
 import { Connection } from "./connection.js";
@@ -128,8 +128,8 @@ class MqttServer implements MqttEdge, SessionListener {
     this.#connect(stream, address);
   }
 
-  clients(): readonly ClientView[] {
-    return this.#context.clients.all().map((client) => client.view());
+  clients(): readonly ConnectedClient[] {
+    return this.#context.clients.all();
   }
 
   kick(id: string): boolean {
