@@ -145,7 +145,8 @@ describe("as the first packet", () => {
 describe("from a connected client", () => {
   const deep = Array.from({ length: limits.topicLevelsMax + 1 }, () => "a").join("/");
   const rows: readonly Row[] = [
-    ["type 0 (2.2.1)", "00 00", "malformed_packet"],
+    ["type 0 (2.2.1)", "00 00", "protocol_violation"],
+    ["type 0, by its first byte alone (2.2.1)", "0a", "protocol_violation"],
     ["type 15 (2.2.1)", "f0 00", "malformed_packet"],
     ["CONNACK, which servers send (2.2.1)", "20 02 00 00", "protocol_violation"],
     ["SUBACK, which servers send (2.2.1)", "90 03 00 01 00", "protocol_violation"],

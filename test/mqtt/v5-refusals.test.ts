@@ -26,7 +26,8 @@ afterEach(async () => {
 type Row = readonly [what: string, script: string | Buffer, reason: string, code: string];
 
 const rows: readonly Row[] = [
-  ["type 0 (2.1.2)", "00 00", "82", "malformed_packet"],
+  ["type 0 (2.1.2)", "00 00", "82", "protocol_violation"],
+  ["type 0, by its first byte alone (2.1.2)", "0a", "82", "protocol_violation"],
   ["CONNACK, which servers send (2.1.2)", "20 03 00 00 00", "82", "protocol_violation"],
   ["SUBACK, which servers send (2.1.2)", "90 04 00 01 00 00", "82", "protocol_violation"],
   ["UNSUBACK, which servers send (2.1.2)", "b0 04 00 01 00 00", "82", "protocol_violation"],

@@ -16,6 +16,8 @@ export interface FrameHandler {
 
 /** A gathering buffer starts at this size: most packets fit. */
 const GATHER_BYTES = 256;
+/** The lowest first byte of a packet. */
+const FIRST_TYPE = 0x10;
 /** First byte and at most four of remaining length (2.2.3). */
 const HEADER_BYTES_MAX = 5;
 
@@ -143,6 +145,9 @@ export class Framer {
 
   /** Reads a fixed header at `at`; false when `bytes[at, end)` does not hold all of it. */
   #readHeader(bytes: Buffer, at: number, end: number, isNew = true): boolean {
+    const first = byteAt(bytes, at);
+    // Whatever follows (2.2.1): there is nothing to wait for.
+    if (first < FIRST_TYPE) throw new PacketRefused("protocol_violation", "packet type 0, which is reserved");
     let length = 0;
     let factor = 1;
     let next = at + 1;
@@ -158,7 +163,7 @@ export class Framer {
         throw new PacketRefused("malformed_packet", "remaining length of more than four bytes", null);
       }
     }
-    this.#first = byteAt(bytes, at);
+    this.#first = first;
     this.#bodyStart = next;
     this.#bodyLength = length;
     if (isNew) this.#handler.header(this.#first, length, next - at - 1);
