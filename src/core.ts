@@ -170,7 +170,7 @@ async function closeAll(
 }
 
 function createHousekeeping(
-  { config, lifecycle }: CoreParts,
+  { config, lifecycle, logger, metrics }: CoreParts,
   replica: Replica,
   store: SegmentStore,
 ): Housekeeping {
@@ -180,7 +180,15 @@ function createHousekeeping(
     clock: systemClock,
     checkpointPeriodMs: limits.checkpointPeriodMs,
     retentionPeriodMs: limits.retentionPeriodMs,
-    retention: { ageMs: config.retentionAgeMs, bytes: config.retentionBytes },
+    retention: {
+      ageMs: config.retentionAgeMs,
+      bytes: config.retentionBytes,
+      heldBytes: config.sessionBacklogBytes,
+    },
+    onSessionLoss: (loss) => {
+      metrics.sessionMessagesLost.inc(loss.messages);
+      logger.warn(loss, "sessions lost messages: retention could hold them back no longer");
+    },
     onFailed: lifecycle.fail,
   });
 }

@@ -44,6 +44,8 @@ export interface Metrics {
   readonly snapshotsInstalled: Count;
   /** Another leader, or none, as this node sees it. */
   readonly leaderChanges: Count;
+  /** Messages that retention dropped on this node while a session or a share needed them. */
+  readonly sessionMessagesLost: Count;
   /** Adds a gauge that is read when somebody asks. */
   gauge(name: string, help: string, read: () => number): void;
   /** Adds a gauge with one label, read when somebody asks. */
@@ -91,6 +93,10 @@ export function createMetrics(): Metrics {
     snapshots: counter("snapshots", "Snapshots taken"),
     snapshotsInstalled: counter("snapshots_installed", "Snapshots from peers that were installed"),
     leaderChanges: counter("raft_leader_changes", "Changes of leader, or to none, as this node saw them"),
+    sessionMessagesLost: counter(
+      "session_messages_lost",
+      "Messages that retention dropped here while a session or a share still needed them, at most",
+    ),
     ...readersOf(registers),
     expose: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
   };

@@ -5,9 +5,11 @@
 import { assertInvariant } from "../errors.js";
 import type { StoredMessage, TopicRef } from "../state-machine/effects.js";
 import type {
+  HoldAbove,
   MessageStore,
   ReadPage,
   ReadQuery,
+  RetentionOutcome,
   RetentionPolicy,
   StoreMark,
   TopicSelection,
@@ -21,6 +23,17 @@ export interface MemoryMessageImage {
   messages: readonly StoredMessage[];
   floors: ReadonlyMap<number, number>;
   syncedThrough: number;
+}
+
+/** What may go at most, and what is held of it. */
+interface Consent {
+  readonly through: ReadonlyMap<number, number>;
+  readonly holdAbove: HoldAbove;
+}
+
+/** New floors of topics. */
+interface Plan extends RetentionOutcome {
+  readonly floors: ReadonlyMap<number, number>;
 }
 
 const FILE = "messages.json";
@@ -106,36 +119,46 @@ export class MemoryMessageStore implements MessageStore {
     return this.#trimmedAbove(topics, 0);
   }
 
-  async retain(policy: RetentionPolicy): Promise<void> {
-    const byTopic = new Map<number, StoredMessage[]>();
-    for (const message of this.#messages) {
-      const of = byTopic.get(message.topic.id);
-      if (of === undefined) byTopic.set(message.topic.id, [message]);
-      else of.push(message);
+  async retain(policy: RetentionPolicy): Promise<RetentionOutcome> {
+    for (const { topic } of this.#messages) if (policy.topic(topic.id) === null) this.forget(topic.id);
+    let consent: Consent | null = null;
+    if (policy.holds !== undefined) {
+      const { floors } = this.#plan(policy, null);
+      const nothing: HoldAbove = () => Number.POSITIVE_INFINITY;
+      consent = { through: floors, holdAbove: floors.size === 0 ? nothing : await policy.holds(floors) };
     }
-    for (const [topicId, messages] of byTopic) {
-      const topicLimits = policy.topic(topicId);
-      if (topicLimits === null) {
-        this.forget(topicId);
-        continue;
-      }
-      let rest = bytesOf(messages);
-      for (const { position, timestampMs, payload } of messages) {
-        const isOld = timestampMs < policy.nowMs - topicLimits.ageMs;
-        if (!isOld && rest - payload.length < topicLimits.bytes) break;
-        rest -= payload.length;
-        this.#floors.set(topicId, position);
-      }
-    }
-    this.#dropTrimmed();
-    let excess = this.bytes() - policy.bytesMax;
-    for (const { topic, position, payload } of this.#messages) {
-      if (excess <= 0) break;
-      excess -= payload.length;
-      this.#floors.set(topic.id, position);
-    }
+    const { floors, lost, lostMessages } = this.#plan(policy, consent);
+    for (const [topicId, floor] of floors) this.#floors.set(topicId, floor);
     this.#dropTrimmed();
     this.#image.floors = new Map(this.#floors);
+    return { lost, lostMessages };
+  }
+
+  #plan(policy: RetentionPolicy, consent: Consent | null): Plan {
+    const mayGo = ({ topic, position }: StoredMessage): boolean =>
+      consent === null || position <= (consent.through.get(topic.id) ?? 0);
+    const isHeld = ({ topic, position }: StoredMessage): boolean =>
+      consent !== null && position > consent.holdAbove(topic.id);
+    const readable = this.#messages.filter(({ topic }) => !this.#forgotten.has(topic.id));
+    const floors = new Map<number, number>();
+    for (const messages of groupedByTopic(readable)) {
+      for (const message of pastTopicLimits(messages, policy)) {
+        if (!mayGo(message) || isHeld(message)) break;
+        floors.set(message.topic.id, message.position);
+      }
+    }
+    const left = readable.filter(({ topic, position }) => position > (floors.get(topic.id) ?? 0));
+    const excess = head(left, bytesOf(left) - policy.bytesMax).filter(mayGo);
+    const held = excess.filter(isHeld);
+    const lost = head(held, bytesOf(held) - (policy.heldBytesMax ?? 0));
+    for (const { topic, position } of [...excess.filter((message) => !isHeld(message)), ...lost]) {
+      floors.set(topic.id, position);
+    }
+    return {
+      floors,
+      lost: new Map(lost.map(({ topic, position }) => [topic.id, position])),
+      lostMessages: lost.length,
+    };
   }
 
   forget(topicId: number): void {
@@ -218,4 +241,40 @@ function selects(topics: TopicSelection, id: number): boolean {
 
 function bytesOf(messages: readonly StoredMessage[]): number {
   return messages.reduce((sum, { payload }) => sum + payload.length, 0);
+}
+
+function groupedByTopic(messages: readonly StoredMessage[]): Iterable<readonly StoredMessage[]> {
+  const byTopic = new Map<number, StoredMessage[]>();
+  for (const message of messages) {
+    const of = byTopic.get(message.topic.id);
+    if (of === undefined) byTopic.set(message.topic.id, [message]);
+    else of.push(message);
+  }
+  return byTopic.values();
+}
+
+/** The oldest messages of a topic that are too old, or not needed to fill its bytes. */
+function pastTopicLimits(messages: readonly StoredMessage[], policy: RetentionPolicy): StoredMessage[] {
+  const past: StoredMessage[] = [];
+  let rest = bytesOf(messages);
+  for (const message of messages) {
+    const { topic, timestampMs, payload } = message;
+    const limits = policy.topic(topic.id);
+    if (limits === null) break;
+    const isOld = timestampMs < policy.nowMs - limits.ageMs;
+    if (!isOld && rest - payload.length < limits.bytes) break;
+    rest -= payload.length;
+    past.push(message);
+  }
+  return past;
+}
+
+/** The first messages, as many as it takes for so many bytes. */
+function head(messages: readonly StoredMessage[], bytes: number): StoredMessage[] {
+  let left = bytes;
+  return messages.filter(({ payload }) => {
+    if (left <= 0) return false;
+    left -= payload.length;
+    return true;
+  });
 }

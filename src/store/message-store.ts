@@ -50,13 +50,31 @@ export interface TopicStats {
   readonly firstPosition: number;
 }
 
+/** For each topic the position above which somebody needs its messages; Infinity when nobody does. */
+export type HoldAbove = (topicId: number) => number;
+
 /** Limits for one round of retention. */
 export interface RetentionPolicy {
   readonly nowMs: number;
-  /** All segments together, the oldest dropped first. */
+  /** All segments together, the oldest dropped first. Those that are held do not count. */
   readonly bytesMax: number;
+  /** Segments that are dropped only because of `bytesMax` and that are held: the oldest of them go past so many bytes (0 when missing). */
+  readonly heldBytesMax?: number;
   /** Per topic: age and bytes in force (topic's own or the node's default); `null` for a topic that is gone. */
   readonly topic: (topicId: number) => { readonly ageMs: number; readonly bytes: number } | null;
+  /**
+   * What is held back. Asked once a round, when something would go: the topics, and the positions up to which they would. Nothing else goes
+   * in this round.
+   */
+  readonly holds?: (wouldGo: ReadonlyMap<number, number>) => Promise<HoldAbove>;
+}
+
+/** What a round of retention took from those who needed it. */
+export interface RetentionOutcome {
+  /** So many messages at most. */
+  readonly lostMessages: number;
+  /** Their topics, with the positions up to which they went. */
+  readonly lost: ReadonlyMap<number, number>;
 }
 
 export interface MessageStore {
@@ -88,7 +106,7 @@ export interface MessageStore {
   trimmedThrough(topics: TopicSelection): number;
 
   /** Lets go of what is past its limits: drops whole sealed segments, hides older messages of a topic with a shorter limit. */
-  retain(policy: RetentionPolicy): Promise<void>;
+  retain(policy: RetentionPolicy): Promise<RetentionOutcome>;
 
   /** The topic was deleted: its messages are not read any more. */
   forget(topicId: number): void;

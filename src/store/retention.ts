@@ -5,7 +5,7 @@
  */
 
 import { partAbove } from "./block-reader.js";
-import type { RetentionPolicy } from "./message-store.js";
+import type { HoldAbove, RetentionOutcome, RetentionPolicy } from "./message-store.js";
 import type { Segment, SegmentCatalog, SegmentHandle } from "./segment-catalog.js";
 import type { TopicSummary } from "./segment-index.js";
 import type { TopicState, TopicTable } from "./topic-table.js";
@@ -27,36 +27,51 @@ export interface TopicTrim {
   firstTimestampMs: number;
 }
 
-export interface RetentionPlan {
+export interface RetentionPlan extends RetentionOutcome {
   readonly trims: ReadonlyMap<number, TopicTrim>;
   /** Numbers of the segments to drop. */
   readonly drops: ReadonlySet<number>;
+  /** The topics that lose something, with the positions up to which they do. */
+  readonly moved: ReadonlyMap<number, number>;
+}
+
+/** What a round must keep to: a plan for which it was asked what is held, and the answer. */
+export interface Consent {
+  readonly plan: RetentionPlan;
+  /** Position of the newest message at that time. */
+  readonly lastPosition: number;
+  readonly holdAbove: HoldAbove;
 }
 
 /** A topic under way: its limits still apply (`limits`), or only its oldest remaining message is looked for (`null`). */
 interface Pending extends TopicTrim {
-  limits: { readonly cutoffMs: number; readonly bytes: number } | null;
+  limits: { readonly cutoffMs: number; readonly bytes: number; readonly through: number } | null;
 }
 
 export class RetentionRound {
   readonly #catalog: SegmentCatalog;
   readonly #table: TopicTable;
   readonly #policy: RetentionPolicy;
+  readonly #consent: Consent | null;
   readonly #yieldTurn: () => Promise<void>;
   readonly #trims = new Map<number, TopicTrim>();
   /** Topics whose oldest remaining message is not found yet. */
   readonly #pending = new Map<number, Pending>();
-  #excessBytes = 0;
+  readonly #lost = new Map<number, number>();
+  #lostMessages = 0;
 
+  /** Without a consent nothing is held. */
   constructor(
     catalog: SegmentCatalog,
     table: TopicTable,
     policy: RetentionPolicy,
+    consent: Consent | null,
     yieldTurn: () => Promise<void>,
   ) {
     this.#catalog = catalog;
     this.#table = table;
     this.#policy = policy;
+    this.#consent = consent;
     this.#yieldTurn = yieldTurn;
   }
 
@@ -67,37 +82,37 @@ export class RetentionRound {
     for (const state of [...this.#table.states()]) {
       looked += 1;
       if (looked % TOPICS_PER_TURN === 0) await this.#yieldTurn();
-      const limits = this.#policy.topic(state.ref.id);
+      const { id } = state.ref;
+      const limits = this.#policy.topic(id);
       if (limits === null) {
-        gone.push(state.ref.id);
+        gone.push(id);
         continue;
       }
-      const cutoffMs = this.#policy.nowMs - limits.ageMs;
-      const isDue = state.messages > 0 && (state.firstTimestampMs < cutoffMs || state.bytes > limits.bytes);
-      if (isDue) this.#pending.set(state.ref.id, begun(state, { cutoffMs, bytes: limits.bytes }));
+      const { bytes, ageMs } = limits;
+      const cutoffMs = this.#policy.nowMs - ageMs;
+      const isDue = state.messages > 0 && (state.firstTimestampMs < cutoffMs || state.bytes > bytes);
+      if (isDue) this.#pending.set(id, begun(state, { cutoffMs, bytes, through: this.#mayGoThrough(id) }));
     }
-    this.#excessBytes = this.#catalog.bytes() - this.#policy.bytesMax;
     return gone;
   }
 
   /** Goes through the segments, oldest first. The active one may have to go too; the caller seals it first. */
   async plan(): Promise<RetentionPlan> {
-    const drops = new Set<number>();
     const segments = this.#segments();
+    const { drops, held } = await this.#pastBytes(segments);
     for (const segment of segments) {
-      if (this.#excessBytes > 0) {
-        this.#excessBytes -= segmentBytes(segment);
-        drops.add(segment.number);
-        await this.#catalog.use(segment, (handle) => this.#dropWhole(handle));
-      } else if (this.#pending.size > 0) {
-        await this.#catalog.use(segment, (handle) => this.#trimWithin(handle));
-      }
+      const { number } = segment;
+      if (drops.has(number)) await this.#catalog.use(segment, (handle) => this.#takeFrom(handle, true));
+      else if (held.has(number)) await this.#catalog.use(segment, (handle) => this.#takeFrom(handle, false));
+      else if (this.#pending.size > 0) await this.#catalog.use(segment, (handle) => this.#trimWithin(handle));
     }
     for (const [id, trim] of this.#pending) this.#settle(id, trim);
     for (const segment of segments) {
       if (!drops.has(segment.number) && !(await this.#isNeeded(segment))) drops.add(segment.number);
     }
-    return { trims: this.#trims, drops };
+    const moved = new Map<number, number>();
+    for (const [id, { floor, state }] of this.#trims) if (floor > state.floor) moved.set(id, floor);
+    return { trims: this.#trims, drops, moved, lostMessages: this.#lostMessages, lost: this.#lost };
   }
 
   #segments(): readonly Segment[] {
@@ -105,8 +120,61 @@ export class RetentionRound {
     return active === null || active.lastPosition === active.basePosition ? [...sealed] : [...sealed, active];
   }
 
-  /** Every topic of a segment that goes loses what it had there. */
-  async #dropWhole(handle: SegmentHandle): Promise<void> {
+  /**
+   * The oldest segments, as many as are too much for all together. Those with something in them that is held only have to go when they are
+   * too much themselves.
+   */
+  async #pastBytes(
+    segments: readonly Segment[],
+  ): Promise<{ readonly drops: Set<number>; readonly held: ReadonlySet<number> }> {
+    const { bytesMax, heldBytesMax = 0 } = this.#policy;
+    let excessBytes = this.#catalog.bytes() - bytesMax;
+    let heldBytes = 0;
+    const drops = new Set<number>();
+    const held = new Set<Segment>();
+    for (const segment of segments) {
+      if (excessBytes <= 0 || !this.#isAgreed(segment)) break;
+      excessBytes -= segmentBytes(segment);
+      if (await this.#isHeld(segment)) {
+        held.add(segment);
+        heldBytes += segmentBytes(segment);
+      } else drops.add(segment.number);
+    }
+    for (const segment of held) {
+      if (heldBytes <= heldBytesMax) break;
+      heldBytes -= segmentBytes(segment);
+      held.delete(segment);
+      drops.add(segment.number);
+    }
+    return { drops, held: new Set([...held].map(({ number }) => number)) };
+  }
+
+  /** Whether it was in the plan and has grown no further since. */
+  #isAgreed({ number, lastPosition }: Segment): boolean {
+    const consent = this.#consent;
+    return consent === null || (consent.plan.drops.has(number) && lastPosition <= consent.lastPosition);
+  }
+
+  /** Whether there is a message in it that somebody needs. */
+  async #isHeld(segment: Segment): Promise<boolean> {
+    if (this.#consent === null) return false;
+    const { holdAbove } = this.#consent;
+    const found = await this.#findTopic(segment, (id, lastPosition) => {
+      const state = this.#table.get(id);
+      return state !== undefined && lastPosition > Math.max(state.floor, holdAbove(id));
+    });
+    return found !== null;
+  }
+
+  /** The position up to which a topic may be trimmed. */
+  #mayGoThrough(topicId: number): number {
+    if (this.#consent === null) return Number.POSITIVE_INFINITY;
+    const { plan, holdAbove } = this.#consent;
+    return Math.min(plan.moved.get(topicId) ?? 0, holdAbove(topicId));
+  }
+
+  /** Every topic loses what it has in a segment past the limit of all: everything, or what is not held of it. */
+  async #takeFrom(handle: SegmentHandle, everything: boolean): Promise<void> {
     const { index } = handle;
     await index.preload();
     try {
@@ -116,15 +184,31 @@ export class RetentionRound {
         if (looked % TOPICS_PER_TURN === 0) await this.#yieldTurn();
         const state = this.#table.get(id);
         const summary = index.summary(id);
-        if (state === undefined || summary === undefined) continue;
+        // What is settled is held from its oldest message on.
+        if (state === undefined || summary === undefined || this.#trims.has(id)) continue;
         const trim = this.#pending.get(id) ?? begun(state, null);
         if (summary.lastPosition <= trim.floor) continue;
         this.#pending.set(id, trim);
-        await takeBlocks(handle, id, summary, trim, () => true);
+        const through = this.#mayGoThrough(id);
+        const stays = await takeBlocks(handle, id, summary, trim, (piece, isWhole) => {
+          if (piece.lastPosition <= through) return true;
+          // A part of it may be nobody's loss.
+          if (isWhole && piece.firstPosition <= through) return false;
+          if (everything) this.#lose(id, piece);
+          return everything;
+        });
+        if (stays) this.#settle(id, trim);
       }
     } finally {
       index.unload();
     }
+  }
+
+  /** A piece of a topic goes that is beyond what may. */
+  #lose(topicId: number, piece: Piece): void {
+    if (piece.lastPosition <= (this.#consent?.holdAbove(topicId) ?? 0)) return;
+    this.#lost.set(topicId, piece.lastPosition);
+    this.#lostMessages += piece.messages;
   }
 
   /** Trims the pending topics of a segment as far as their limits ask, and finds what stays. */
@@ -162,14 +246,25 @@ export class RetentionRound {
     };
     const witness = segment.kind === "sealed" ? segment.witness : null;
     if (witness !== null && isVisible(witness.topicId, witness.lastPosition)) return true;
+    const found = await this.#findTopic(segment, isVisible);
+    if (found !== null && segment.kind === "sealed") segment.witness = found;
+    return found !== null;
+  }
+
+  /** A topic of which the segment's last position passes; `null` when there is none. */
+  #findTopic(
+    segment: Segment,
+    passes: (topicId: number, lastPosition: number) => boolean,
+  ): Promise<{ readonly topicId: number; readonly lastPosition: number } | null> {
     return this.#catalog.use(segment, async ({ index }) => {
+      let looked = 0;
       for (const topicId of index.topicIds()) {
+        looked += 1;
+        if (looked % TOPICS_PER_TURN === 0) await this.#yieldTurn();
         const lastPosition = index.summary(topicId)?.lastPosition ?? 0;
-        if (!isVisible(topicId, lastPosition)) continue;
-        if (segment.kind === "sealed") segment.witness = { topicId, lastPosition };
-        return true;
+        if (passes(topicId, lastPosition)) return { topicId, lastPosition };
       }
-      return false;
+      return null;
     });
   }
 }
@@ -186,14 +281,15 @@ function begun(state: TopicState, limits: Pending["limits"]): Pending {
 interface Piece {
   readonly messages: number;
   readonly bytes: number;
+  readonly firstPosition: number;
   readonly lastPosition: number;
   readonly newestTimestampMs: number;
 }
 
-/** Too old as a whole, or not needed to fill the topic's bytes: what stays is never less than the limit for lack of a part. */
+/** Too old as a whole, or not needed to fill the topic's bytes, and not held: what stays is never less than the limit for lack of a part. */
 function isPastLimits(trim: Pending, piece: Piece): boolean {
   const { limits, state } = trim;
-  if (limits === null) return false;
+  if (limits === null || piece.lastPosition > limits.through) return false;
   return piece.newestTimestampMs < limits.cutoffMs || state.bytes - trim.bytes - piece.bytes >= limits.bytes;
 }
 
@@ -205,16 +301,16 @@ async function takeBlocks(
   topicId: number,
   summary: TopicSummary,
   trim: Pending,
-  goes: (piece: Piece) => boolean,
+  goes: (piece: Piece, isWhole: boolean) => boolean,
 ): Promise<boolean> {
   // All of it at once, when none of it was trimmed before and all of it is.
-  if (summary.firstPosition > trim.floor && goes(summary)) {
+  if (summary.firstPosition > trim.floor && goes(summary, true)) {
     take(trim, summary);
     return false;
   }
   for (const block of await handle.index.blocks(topicId, trim.floor, Number.POSITIVE_INFINITY)) {
     const piece = await partAbove(handle, block, trim.floor);
-    if (goes(piece)) {
+    if (goes(piece, false)) {
       take(trim, piece);
       continue;
     }

@@ -11,9 +11,11 @@ import { limits } from "../limits.js";
 import type { StoredMessage, TopicRef } from "../state-machine/effects.js";
 import { type Disk, diskError, nodeDisk, writeAside } from "./disk.js";
 import type {
+  HoldAbove,
   MessageStore,
   ReadPage,
   ReadQuery,
+  RetentionOutcome,
   RetentionPolicy,
   StoreMark,
   TopicSelection,
@@ -22,7 +24,7 @@ import type {
 import { RecentMessages } from "./recent-messages.js";
 import { Recovery } from "./recovery.js";
 import { CURRENT, settleReplacement, stageReplacement } from "./replacement.js";
-import { type RetentionPlan, RetentionRound } from "./retention.js";
+import { type Consent, type RetentionPlan, RetentionRound } from "./retention.js";
 import { SegmentCatalog } from "./segment-catalog.js";
 import { storeFileName } from "./segment-format.js";
 import { SegmentReader } from "./segment-reader.js";
@@ -41,6 +43,10 @@ export interface SegmentStoreOptions {
 /** Offsets in a segment are 32 bits on disk. */
 const SEGMENT_BYTES_MAX = 2 ** 31;
 
+const NOTHING_LOST: RetentionOutcome = { lostMessages: 0, lost: new Map() };
+
+const NOTHING_HELD: HoldAbove = () => Number.POSITIVE_INFINITY;
+
 /** All that exists while the store is open. */
 interface Opened {
   readonly catalog: SegmentCatalog;
@@ -56,11 +62,12 @@ export class SegmentStore implements MessageStore {
   readonly #options: Required<SegmentStoreOptions>;
   readonly #directory: string;
   #opened: Opened | null = null;
+  #isOpening = false;
   #holds = 0;
   /** Files that go once no snapshot needs them. */
   #removals: string[] = [];
   #removing: Promise<void> = Promise.resolve();
-  #retaining: Promise<void> | null = null;
+  #retaining: Promise<RetentionOutcome> | null = null;
 
   constructor(options: SegmentStoreOptions) {
     this.#options = {
@@ -76,6 +83,8 @@ export class SegmentStore implements MessageStore {
   async open(mark: StoreMark, resolve: (topicId: number) => TopicRef | undefined): Promise<void> {
     const { disk, recentBytesMax, segmentBytes, dir } = this.#options;
     const before = this.#opened;
+    // No round of retention begins any more: it would write into what comes in place of this.
+    this.#isOpening = true;
     await before?.writer.idle();
     await this.#removing;
     this.#removals = [];
@@ -96,6 +105,8 @@ export class SegmentStore implements MessageStore {
     } catch (error) {
       await catalog.close();
       throw diskError(error, `opening ${this.#directory}`);
+    } finally {
+      this.#isOpening = false;
     }
     await before?.catalog.close();
   }
@@ -145,13 +156,10 @@ export class SegmentStore implements MessageStore {
   }
 
   /** A round that comes while one is under way waits for that one instead. */
-  retain(policy: RetentionPolicy): Promise<void> {
-    this.#retaining ??= this.#state.writer
-      .exclusive(() => this.#retain(policy))
-      .then(() => this.#removing)
-      .finally(() => {
-        this.#retaining = null;
-      });
+  retain(policy: RetentionPolicy): Promise<RetentionOutcome> {
+    this.#retaining ??= this.#retainInTurns(policy).finally(() => {
+      this.#retaining = null;
+    });
     return this.#retaining;
   }
 
@@ -229,15 +237,42 @@ export class SegmentStore implements MessageStore {
     return opened;
   }
 
-  async #retain(policy: RetentionPolicy): Promise<void> {
+  /** What is held is asked between two turns of the writer: it may take a while, and messages are to be written meanwhile. */
+  async #retainInTurns(policy: RetentionPolicy): Promise<RetentionOutcome> {
+    const opened = this.#state;
+    const { writer, recent } = opened;
+    let consent: Consent | null = null;
+    if (policy.holds !== undefined) {
+      const plan = await writer.exclusive(() => this.#plan(opened, policy, null));
+      if (plan === null) return NOTHING_LOST;
+      const { lastPosition } = recent;
+      const holdAbove = plan.moved.size === 0 ? NOTHING_HELD : await policy.holds(plan.moved);
+      consent = { plan, lastPosition, holdAbove };
+    }
+    const outcome = await writer.exclusive(() => this.#retain(opened, policy, consent));
+    await this.#removing;
+    return outcome;
+  }
+
+  /** `null` when the store is being opened anew. */
+  async #plan(
+    opened: Opened,
+    policy: RetentionPolicy,
+    consent: Consent | null,
+  ): Promise<RetentionPlan | null> {
+    if (this.#isOpening || opened !== this.#opened) return null;
     const { catalog, table } = this.#counted();
-    const round = new RetentionRound(catalog, table, policy, nextTurn);
+    const round = new RetentionRound(catalog, table, policy, consent, nextTurn);
     for (const topicId of await round.begin()) this.forget(topicId);
-    const plan = await round.plan();
-    const isChanged =
-      plan.drops.size > 0 || [...plan.trims.values()].some((trim) => trim.floor > trim.state.floor);
-    if (isChanged) await this.#persist(plan);
+    return round.plan();
+  }
+
+  async #retain(opened: Opened, policy: RetentionPolicy, consent: Consent | null): Promise<RetentionOutcome> {
+    const plan = await this.#plan(opened, policy, consent);
+    if (plan === null) return NOTHING_LOST;
+    if (plan.drops.size + plan.moved.size > 0) await this.#persist(plan);
     this.#apply(plan);
+    return { lostMessages: plan.lostMessages, lost: plan.lost };
   }
 
   /** Writes down what goes before anything does. */

@@ -1,7 +1,18 @@
 /** What every message store promises, whichever it is. */
 import { describe, expect, it } from "vitest";
-import type { MessageStore, RetentionPolicy } from "../../src/store/message-store.js";
-import { EMPTY_MARK, positions, query, readAll, Stream, show, topicOf } from "./message-store.stream.js";
+import type { MessageStore } from "../../src/store/message-store.js";
+import {
+  EMPTY_MARK,
+  FOREVER,
+  fillInTurns,
+  policy,
+  positions,
+  query,
+  readAll,
+  Stream,
+  show,
+  topicOf,
+} from "./message-store.stream.js";
 
 export interface MessageStoreUnderTest {
   /** A store on what the one before it left; the first is empty. Not opened. */
@@ -9,15 +20,6 @@ export interface MessageStoreUnderTest {
   /** The bytes of a file that `files` named. */
   source(path: string, bytes: number): Promise<Uint8Array>;
 }
-
-const FOREVER = { ageMs: 1e12, bytes: 1e12 };
-
-const policy = (parts: Partial<RetentionPolicy>): RetentionPolicy => ({
-  nowMs: 0,
-  bytesMax: 1e12,
-  topic: () => FOREVER,
-  ...parts,
-});
 
 export function describeMessageStore(name: string, start: () => Promise<MessageStoreUnderTest>): void {
   const opened = async (): Promise<{ store: MessageStore; home: MessageStoreUnderTest }> => {
@@ -198,21 +200,13 @@ export function describeMessageStore(name: string, start: () => Promise<MessageS
     });
 
     describe("retention", () => {
-      /** A sync after each message: a store may trim by what was written together. */
       const filled = async (): Promise<{
         store: MessageStore;
         home: MessageStoreUnderTest;
         stream: Stream;
       }> => {
         const { store, home } = await opened();
-        const stream = new Stream();
-        stream.timeMs = 1_000;
-        for (const id of [1, 2, 1, 2, 1, 2, 1, 2]) {
-          store.append([stream.message(id, { payload: "p".repeat(10) })]);
-          stream.timeMs += 999;
-          await store.sync();
-        }
-        return { store, home, stream };
+        return { store, home, stream: await fillInTurns(store) };
       };
 
       it("by age takes what is older, tells of the gap, and keeps the rest", async () => {

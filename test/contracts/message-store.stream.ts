@@ -1,6 +1,12 @@
 /** Makes the messages of a stream as the state machine does: positions and offsets without a hole, time that only grows. */
 import type { StoredMessage, TopicRef } from "../../src/state-machine/effects.js";
-import type { MessageStore, ReadPage, ReadQuery, StoreMark } from "../../src/store/message-store.js";
+import type {
+  MessageStore,
+  ReadPage,
+  ReadQuery,
+  RetentionPolicy,
+  StoreMark,
+} from "../../src/store/message-store.js";
 
 export const EMPTY_MARK: StoreMark = { segment: 0, bytes: 0, position: 0 };
 
@@ -87,6 +93,16 @@ export const query = (parts: Partial<ReadQuery> = {}): ReadQuery => ({
   ...parts,
 });
 
+export const FOREVER = { ageMs: 1e12, bytes: 1e12 };
+
+/** Retention that takes nothing, unless `parts` say otherwise. */
+export const policy = (parts: Partial<RetentionPolicy>): RetentionPolicy => ({
+  nowMs: 0,
+  bytesMax: 1e12,
+  topic: () => FOREVER,
+  ...parts,
+});
+
 /** Every message from `after` to the newest, page by page; also what gaps were reported. */
 export async function readAll(
   store: MessageStore,
@@ -103,4 +119,16 @@ export async function readAll(
     after = page.next;
   }
   return { messages, gaps };
+}
+
+/** Eight messages of ten bytes, a second apart from 1000 ms on, odd positions to topic 1, even ones to topic 2. A sync after each: a store may trim by what was written together. */
+export async function fillInTurns(store: MessageStore): Promise<Stream> {
+  const stream = new Stream();
+  stream.timeMs = 1_000;
+  for (const id of [1, 2, 1, 2, 1, 2, 1, 2]) {
+    store.append([stream.message(id, { payload: "p".repeat(10) })]);
+    stream.timeMs += 999;
+    await store.sync();
+  }
+  return stream;
 }

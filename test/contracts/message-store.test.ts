@@ -7,6 +7,7 @@ import { type MemoryMessageImage, MemoryMessageStore } from "../../src/store/mem
 import type { MessageStore } from "../../src/store/message-store.js";
 import { SegmentStore } from "../../src/store/segment-store.js";
 import { describeMessageStore, type MessageStoreUnderTest } from "./message-store.contract.js";
+import { describeHolds } from "./message-store.holds.contract.js";
 
 const cleanups: (() => Promise<unknown>)[] = [];
 
@@ -30,14 +31,20 @@ const onDisk =
     };
   };
 
-describeMessageStore("the memory twin", async () => {
+const inMemory = async (): Promise<MessageStoreUnderTest> => {
   const image: MemoryMessageImage = { messages: [], floors: new Map(), syncedThrough: 0 };
   return {
     create: () => new MemoryMessageStore(image),
     source: async (path) => MemoryMessageStore.source(path),
   };
-});
+};
 
-describeMessageStore("segments", onDisk({}));
-describeMessageStore("segments that memory keeps nothing of", onDisk({ recentBytesMax: 0 }));
-describeMessageStore("tiny segments", onDisk({ segmentBytes: 400, recentBytesMax: 0 }));
+for (const [name, start] of [
+  ["the memory twin", inMemory],
+  ["segments", onDisk({})],
+  ["segments that memory keeps nothing of", onDisk({ recentBytesMax: 0 })],
+  ["tiny segments", onDisk({ segmentBytes: 400, recentBytesMax: 0 })],
+] as const) {
+  describeMessageStore(name, start);
+  describeHolds(name, start);
+}

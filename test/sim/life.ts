@@ -127,7 +127,8 @@ export class Life {
       clock: host.clock,
       checkpointPeriodMs: profile.checkpointPeriodMs,
       retentionPeriodMs: profile.retentionPeriodMs,
-      retention: { ageMs: DAY_MS, bytes: profile.retentionBytes },
+      retention: { ageMs: DAY_MS, bytes: profile.retentionBytes, heldBytes: 0 },
+      onSessionLoss: () => undefined,
       onFailed: (error) => this.#fail(error),
     });
     this.#submitter = this.#createSubmitter();

@@ -8,7 +8,7 @@ import type { SnapshotMeta } from "../../cluster/types.js";
 import type { StoredMessage, TopicRef } from "../../src/state-machine/effects.js";
 import { MemoryStateStore } from "../../src/store/memory-state-store.js";
 import { type MemoryMessageImage, MemoryMessageStore } from "../../src/store/memory-store.js";
-import type { RetentionPolicy, StoreMark } from "../../src/store/message-store.js";
+import type { RetentionOutcome, RetentionPolicy, StoreMark } from "../../src/store/message-store.js";
 import type { StateChange } from "../../src/store/state-store.js";
 import type { SimDisk } from "./sim-disk.js";
 
@@ -91,12 +91,13 @@ export class SimMessageStore extends MemoryMessageStore {
     return super.sync();
   }
 
-  override async retain(policy: RetentionPolicy): Promise<void> {
-    await super.retain(policy);
+  override async retain(policy: RetentionPolicy): Promise<RetentionOutcome> {
+    const outcome = await super.retain(policy);
     const { floors } = this.#believed;
     await this.#disk.write(() => {
       this.#disk.messages.floors = floors;
     });
+    return outcome;
   }
 
   override async replace(

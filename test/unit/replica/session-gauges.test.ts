@@ -11,7 +11,7 @@ it("says what is there, and counts what was dropped", async () => {
   registerSessionGauges(metrics, () => script.driver.machine);
   const lines = async (): Promise<string[]> => {
     const { text } = await metrics.expose();
-    return text.split("\n").filter((line) => /^jangada_(ses|wil|sha)/.test(line));
+    return text.split("\n").filter((line) => /^jangada_(sessions|session_sub|wil|sha)/.test(line));
   };
   script.join("a");
   script.publish(1, 4);

@@ -3,9 +3,16 @@ import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../../src/runtime/random.js";
 import type { DiskFile, OpenMode } from "../../../src/store/disk.js";
 import type { SegmentStore } from "../../../src/store/segment-store.js";
-import { EMPTY_MARK, positions, query, Stream } from "../../contracts/message-store.stream.js";
+import {
+  EMPTY_MARK,
+  FOREVER,
+  policy,
+  positions,
+  query,
+  Stream,
+} from "../../contracts/message-store.stream.js";
 import { CrashingDisk } from "./crashing-disk.js";
-import { FOREVER, opened, policy } from "./store-on-disk.js";
+import { opened } from "./store-on-disk.js";
 
 const TOPICS = 8;
 

@@ -182,3 +182,65 @@ describe("retention leaves of every topic a suffix that keeps its limits", () =>
     await store.close();
   });
 });
+
+describe("what is held stays of every topic, unless it was said to be lost", () => {
+  it.each(Array.from({ length: 10 }, (_, seed) => seed))("seed %i", async (seed) => {
+    const chance = new Chance(seed);
+    const disk = new CrashingDisk();
+    const options = { dir: "/d", disk, segmentBytes: 3_000 + chance.below(10_000), recentBytesMax: 0 };
+    let store = new SegmentStore(options);
+    let mark = EMPTY_MARK;
+    await store.open(mark, topicOf);
+    const stream = new Stream();
+    /** By topic: above this somebody needs its messages. He gets on now and then. */
+    const above = new Map<number, number>();
+    for (let round = 0; round < 12; round += 1) {
+      for (let i = 0; i < 8; i += 1) append([store], stream, chance);
+      mark = await store.sync();
+      for (let i = 0; i < 12; i += 1) {
+        const topic = chance.topic();
+        const from = above.get(topic) ?? stream.all.length - chance.below(stream.all.length);
+        above.set(topic, from + chance.below(stream.all.length - from));
+      }
+      if (chance.below(3) === 0) above.clear();
+      const before = new Map<number, number>();
+      for (let id = 1; id <= TOPICS; id += 1) before.set(id, store.trimmedThrough({ ids: [id] }));
+      const bytesMax = chance.below(40_000);
+      const heldBytesMax = chance.below(3) === 0 ? chance.below(60_000) : 1e12;
+      const outcome = await store.retain({
+        nowMs: stream.timeMs,
+        bytesMax,
+        heldBytesMax,
+        topic: (id) => ({
+          ageMs: id % 3 === 0 ? chance.below(3_000) : 1e12,
+          bytes: id % 3 === 1 ? 500 : 1e12,
+        }),
+        holds: async () => (id) => above.get(id) ?? Number.POSITIVE_INFINITY,
+      });
+      if (chance.below(3) === 0) {
+        await store.close();
+        store = new SegmentStore(options);
+        await store.open(mark, topicOf);
+      }
+      expect(store.bytes()).toBeLessThanOrEqual(bytesMax + heldBytesMax);
+      let lostMessages = 0;
+      for (let id = 1; id <= TOPICS; id += 1) {
+        const written = stream.all.filter(({ topic }) => topic.id === id);
+        const { messages } = await readAll(store, { topics: { ids: [id] } });
+        const trimmed = written.slice(0, written.length - messages.length);
+        expect(messages.map(show)).toEqual(written.slice(trimmed.length).map(show));
+        const bytes = messages.reduce((sum, { payload }) => sum + payload.length, 0);
+        expect(store.stats(id)).toMatchObject({ messages: messages.length, bytes });
+        const needed = trimmed.filter(
+          ({ position }) =>
+            position > Math.max(before.get(id) ?? 0, above.get(id) ?? Number.POSITIVE_INFINITY),
+        );
+        for (const { position } of needed) expect(position).toBeLessThanOrEqual(outcome.lost.get(id) ?? 0);
+        lostMessages += needed.length;
+      }
+      expect(outcome.lostMessages).toBeGreaterThanOrEqual(lostMessages);
+      if (lostMessages === 0 && heldBytesMax === 1e12) expect(outcome.lostMessages).toBe(0);
+    }
+    await store.close();
+  });
+});

@@ -2,9 +2,9 @@
 import { describe, expect, it } from "vitest";
 import type { StoreMark } from "../../../src/store/message-store.js";
 import { SegmentStore } from "../../../src/store/segment-store.js";
-import { EMPTY_MARK, readAll, show, topicOf } from "../../contracts/message-store.stream.js";
+import { EMPTY_MARK, policy, readAll, show, topicOf } from "../../contracts/message-store.stream.js";
 import type { CrashingDisk } from "./crashing-disk.js";
-import { copy, filled, keepOnly, opened, path, policy, segmentsOf } from "./store-on-disk.js";
+import { copy, filled, keepOnly, opened, path, segmentsOf } from "./store-on-disk.js";
 
 describe("a restart", () => {
   it("at every mark there ever was has exactly what the mark covers", async () => {

@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { RetentionPolicy } from "../../../src/store/message-store.js";
 import {
   EMPTY_MARK,
+  FOREVER,
+  policy,
   positions,
   query,
   readAll,
@@ -11,7 +13,7 @@ import {
   topicOf,
 } from "../../contracts/message-store.stream.js";
 import { CrashingDisk } from "./crashing-disk.js";
-import { copy, FOREVER, filled, opened, policy, segmentsOf } from "./store-on-disk.js";
+import { copy, filled, opened, segmentsOf } from "./store-on-disk.js";
 
 describe("retention", () => {
   it("drops whole segments, the oldest first, and nothing while they are held", async () => {
@@ -146,6 +148,24 @@ describe("retention", () => {
     await third.sync();
     await third.retain(byAge(stream.timeMs - 1));
     expect(third.stats(1)).toEqual({ messages: 1, bytes: 9, firstPosition: 7 });
+  });
+
+  it.each([
+    ["again", true],
+    ["in the midst of it", false],
+  ])("ends without a word when the store was opened anew while it asked: %s", async (_, awaits) => {
+    const { disk, stream, mark } = await filled();
+    const store = await opened(disk, mark);
+    let opening: Promise<void> = Promise.resolve();
+    const holds = async (): Promise<() => number> => {
+      opening = store.open(mark, topicOf);
+      if (awaits) await opening;
+      return () => Number.POSITIVE_INFINITY;
+    };
+    const outcome = await store.retain(policy({ bytesMax: 0, holds }));
+    await opening;
+    expect(outcome.lostMessages).toBe(0);
+    expect((await readAll(store)).messages.map(show)).toEqual(stream.all.map(show));
   });
 
   it("leaves what is appended while it is under way", async () => {

@@ -1,17 +1,9 @@
 /** A segment store on a disk in memory, filled or not, for the tests beside this. */
 import { afterEach, expect } from "vitest";
-import type { RetentionPolicy, StoreMark } from "../../../src/store/message-store.js";
+import type { StoreMark } from "../../../src/store/message-store.js";
 import { SegmentStore, type SegmentStoreOptions } from "../../../src/store/segment-store.js";
 import { EMPTY_MARK, Stream, topicOf } from "../../contracts/message-store.stream.js";
 import { CrashingDisk } from "./crashing-disk.js";
-
-export const FOREVER = { ageMs: 1e12, bytes: 1e12 };
-export const policy = (parts: Partial<RetentionPolicy>): RetentionPolicy => ({
-  nowMs: 0,
-  bytesMax: 1e12,
-  topic: () => FOREVER,
-  ...parts,
-});
 
 const open: SegmentStore[] = [];
 
