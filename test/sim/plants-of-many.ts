@@ -73,7 +73,7 @@ export const PLANTS_OF_MANY: readonly Plant[] = [
     "snapshots forget who is who",
     3,
     { snapshots: (disk) => new RosterlessSnapshots(disk) },
-    /not within|stops by itself|lost its disk/,
+    /not within|stops by itself|lost its disk|added again/,
   ),
   planted(
     "snapshots leave origins out, three voters",
