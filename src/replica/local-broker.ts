@@ -10,7 +10,7 @@ import type { FilterSet } from "../topics/filter-set.js";
 import { matcherOf } from "../topics/matcher.js";
 import type { TopicBrokers } from "../topics/registry.js";
 import type { SubscribeRequest, Subscription } from "../topics/subscriber.js";
-import { selectTopics } from "../topics/topic-selection.js";
+import { isWildcard } from "../topics/topic-name.js";
 import type { EventIds } from "./event-id.js";
 import { figuresOf } from "./node-figures.js";
 import type { Presence } from "./presence.js";
@@ -18,11 +18,11 @@ import type { Replica } from "./replica.js";
 import type { SessionEvents } from "./session-events.js";
 
 export interface LocalBrokerOptions {
-  readonly replica: Replica;
-  readonly store: MessageStore;
-  readonly brokers: TopicBrokers;
-  readonly submitter: Submitter;
-  readonly sessions: SessionEvents;
+  readonly replica: Pick<Replica, "machine">;
+  readonly store: Pick<MessageStore, "lastPosition" | "read" | "readRecent" | "stats" | "trimmedThrough">;
+  readonly brokers: Pick<TopicBrokers, "subscribe">;
+  readonly submitter: Pick<Submitter, "submit" | "saturated" | "onceDrained">;
+  readonly sessions: Pick<SessionEvents, "listen">;
   readonly presence: Pick<Presence, "otherNode">;
   /** Throws while the stream has no identity yet; readiness keeps the edges away until then. */
   readonly eventIds: () => EventIds;
@@ -132,13 +132,18 @@ export class LocalBroker implements Broker {
 
   trimmedThrough(filters: FilterSet): number {
     const { store, replica } = this.#options;
-    const topics = {
-      byName: (name: string) => replica.machine.topicByName(name),
-      byId: (id: number) => replica.machine.topicById(id),
-      all: () => replica.machine.allTopics(),
-    };
+    const { machine } = replica;
+    const names = filters.filters.map(({ filter }) => filter);
+    if (!names.some(isWildcard)) {
+      return store.trimmedThrough({ ids: names.flatMap((name) => machine.topicByName(name)?.id ?? []) });
+    }
     const matches = matcherOf(filters);
-    return store.trimmedThrough(selectTopics(filters, topics, ({ name }) => matches(name)));
+    // The store asks about topics that lost something, the latest loss first: mostly none or one.
+    const accepts = (id: number): boolean => {
+      const topic = machine.topicById(id);
+      return topic !== undefined && matches(topic.name);
+    };
+    return store.trimmedThrough({ accepts });
   }
 
   otherNode(): string | null {

@@ -15,8 +15,26 @@ test.each([
   expect(lostMessages({ trimmedThrough: () => trimmed }, session)).toBe(lost);
 });
 
-test("only its own subscriptions are asked about: shares lose for all their members together", () => {
-  const session = keptSession({ subscriptions: [standing("a", 1, { share: "s" }), standing("b", 1)] });
+test("what went before a subscription began is no loss of it", () => {
+  const session = keptSession({
+    live: { through: 5, done: [], received: [] },
+    subscriptions: [standing("a", 1), standing("b", 1, { since: 20 }), standing("c", 2, { since: 30 })],
+  });
+  const lost = (trimmed: Record<string, number>): number =>
+    lostMessages(
+      { trimmedThrough: ({ filters }) => Math.max(0, ...filters.map(({ filter }) => trimmed[filter] ?? 0)) },
+      session,
+    );
+  expect(lost({ b: 20, c: 29 })).toBe(0);
+  expect(lost({ b: 22, c: 29 })).toBe(2);
+  expect(lost({ b: 22, c: 33 })).toBe(13);
+  expect(lost({ a: 6, c: 33 })).toBe(28);
+});
+
+test("only its own subscriptions are asked about: shares lose for all their members together, and QoS 0 is owed to nobody", () => {
+  const session = keptSession({
+    subscriptions: [standing("a", 1, { share: "s" }), standing("b", 1), standing("c", 0)],
+  });
   const asked: string[] = [];
   lostMessages(
     { trimmedThrough: ({ filters }) => asked.push(...filters.map(({ filter }) => filter)) },
