@@ -7,6 +7,7 @@
 export interface AuthSubject {
   readonly clientId: string;
   readonly userName: string | null;
+  /** As in CONNECT; `null` for none, and when it is asked again. */
   readonly password: Uint8Array | null;
   /** Where it connects from, for people. */
   readonly address: string;

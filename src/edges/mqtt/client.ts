@@ -29,9 +29,12 @@ import type { Refusal, Speaker } from "./speaker.js";
 import { isSysFilter, type SysWatcher } from "./sys/sys-board.js";
 import { TopicAliases } from "./topic-aliases.js";
 
+/** What is remembered of CONNECT. Its will is the session's, its password was for once. */
+export type KnownOfClient = Omit<ConnectPacket, "will" | "password">;
+
 export interface ClientOptions {
   readonly connection: Connection;
-  readonly connect: ConnectPacket;
+  readonly connect: KnownOfClient;
   /** Its own or the assigned one. */
   readonly id: string;
   /** As granted. */
@@ -69,13 +72,11 @@ export class Client implements Speaker, SysWatcher, ConnectedClient {
   readonly id: string;
   readonly context: EdgeContext;
   readonly connection: Connection;
-  readonly connect: ConnectPacket;
+  readonly connect: KnownOfClient;
   readonly level: ProtocolLevel;
   /** This connection of the session: what every command that speaks for it carries. */
   readonly session: SessionPart;
   readonly publishes: PublishWindow;
-  /** Packet identifiers of QoS 2 that came in on this connection and are not released. */
-  readonly receipts = new Set<number>();
   readonly aliases = new TopicAliases(limits.topicAliasesMax);
   /** Those of a session that is not kept; they end with the connection. */
   readonly subscriptions = new LocalSubscriptions();
@@ -84,6 +85,7 @@ export class Client implements Speaker, SysWatcher, ConnectedClient {
   reauthentication: Authentication | null = null;
   readonly #keepAlive: KeepAlive;
   readonly #connectedAtMs: number;
+  #receipts: Set<number> | null = null;
   /** SUBSCRIBEs and UNSUBSCRIBEs that wait for commit. */
   #unanswered = 0;
   #isPumpAsked = false;
@@ -125,6 +127,12 @@ export class Client implements Speaker, SysWatcher, ConnectedClient {
 
   get clientId(): string {
     return this.id;
+  }
+
+  /** Packet identifiers of QoS 2 that came in on this connection and are not released. */
+  get receipts(): Set<number> {
+    this.#receipts ??= new Set();
+    return this.#receipts;
   }
 
   get isIdle(): boolean {

@@ -48,9 +48,8 @@ export class Connection implements FrameHandler, Flushable {
     stream.on("data", (chunk: Buffer) => this.#read(chunk));
     stream.on("drain", () => this.#drained());
     // A reset is an ordinary end; "close" follows.
-    stream.on("error", () => this.close());
-    stream.on("end", () => this.close());
-    stream.on("close", () => this.close());
+    const end = (): void => this.close();
+    stream.on("error", end).on("end", end).on("close", end);
   }
 
   /** False once it has ended: nothing more is read or written. */

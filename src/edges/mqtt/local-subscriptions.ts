@@ -18,25 +18,26 @@ export interface SubscriptionChanges {
 }
 
 export class LocalSubscriptions {
-  readonly #byFilter = new Map<string, SubscriptionOptions>();
+  #byFilter: Map<string, SubscriptionOptions> | null = null;
   #wanted: SubscriptionOptions[] = [];
   #isChanged = false;
 
   get size(): number {
-    return this.#byFilter.size;
+    return this.#byFilter?.size ?? 0;
   }
 
   all(): readonly SubscriptionOptions[] {
-    return [...this.#byFilter.values()];
+    return this.#byFilter === null ? [] : [...this.#byFilter.values()];
   }
 
   has(filter: string): boolean {
-    return this.#byFilter.has(filter);
+    return this.#byFilter?.has(filter) === true;
   }
 
   /** Adds a subscription, or replaces the one of that filter (MQTT-3.8.4-3). */
   add(options: SubscriptionOptions): void {
     const { filter } = options;
+    this.#byFilter ??= new Map();
     const isWanted = wantsRetained(options, this.#byFilter.has(filter));
     this.#byFilter.set(filter, options);
     this.#isChanged = true;
@@ -45,7 +46,7 @@ export class LocalSubscriptions {
 
   /** Returns whether there was one. */
   remove(filter: string): boolean {
-    if (!this.#byFilter.delete(filter)) return false;
+    if (this.#byFilter?.delete(filter) !== true) return false;
     this.#isChanged = true;
     this.#wanted = this.#wanted.filter((wanted) => wanted.filter !== filter);
     return true;

@@ -45,18 +45,19 @@ const ANSWERED = 2;
 /** Not answered. */
 const REFUSED = 3;
 
+/** Made with the first publish: most clients do nothing but listen. */
 const FIRST_SLOTS = 32;
 
 export class PublishWindow {
   readonly #options: PublishWindowOptions;
   /** Ring of the packets from `#flushed` to `#opened`; a power of two long. */
-  #packetIds = new Uint16Array(FIRST_SLOTS);
+  #packetIds = new Uint16Array(0);
   /** How each is answered: an `AckType`, or 0 at QoS 0. */
-  #types = new Uint8Array(FIRST_SLOTS);
-  #payloadBytes = new Uint32Array(FIRST_SLOTS);
-  #outcomes = new Uint8Array(FIRST_SLOTS);
+  #types = new Uint8Array(0);
+  #payloadBytes = new Uint32Array(0);
+  #outcomes = new Uint8Array(0);
   /** Answers that are not plain success, by sequence. */
-  readonly #answers = new Map<number, PublishAnswer>();
+  #answers: Map<number, PublishAnswer> | null = null;
   /** Counts since the beginning: taken in, and handed to `flush`. */
   #opened = 0;
   #flushed = 0;
@@ -99,7 +100,7 @@ export class PublishWindow {
   answer(type: AckType, packetId: number, answer: PublishAnswer | null = null): void {
     const sequence = this.#take(type, packetId, 0);
     this.#outcomes[sequence & (this.#packetIds.length - 1)] = ANSWERED;
-    if (answer !== null) this.#answers.set(sequence, answer);
+    if (answer !== null) this.#keepAnswer(sequence, answer);
     this.#options.onSettled();
   }
 
@@ -145,12 +146,17 @@ export class PublishWindow {
     if (result.kind === "failed") {
       const answer = this.#options.onRefused(this.#typeAt(slot), this.#packetIds[slot] ?? 0, result);
       this.#outcomes[slot] = answer === null ? REFUSED : ANSWERED;
-      if (answer !== null) this.#answers.set(sequence, answer);
+      if (answer !== null) this.#keepAnswer(sequence, answer);
     } else {
       const isNew = result.kind === "published" && !result.replayed;
       this.#outcomes[slot] = isNew ? PUBLISHED : ANSWERED;
     }
     this.#options.onSettled();
+  }
+
+  #keepAnswer(sequence: number, answer: PublishAnswer): void {
+    this.#answers ??= new Map();
+    this.#answers.set(sequence, answer);
   }
 
   /** For each packet in `[from, to)` that is answered. */
@@ -165,8 +171,7 @@ export class PublishWindow {
       const type = this.#typeAt(slot);
       if (type === 0 || this.#outcomes[slot] === REFUSED) continue;
       const packetId = this.#packetIds[slot] ?? 0;
-      const answer = this.#answers.size === 0 ? undefined : this.#answers.get(sequence);
-      this.#answers.delete(sequence);
+      const answer = this.#answers?.get(sequence);
       if (answer === undefined || answer.words === "") {
         at = writeAck(bytes, at, level, type, packetId, answer?.reason ?? Reason.Success);
         continue;
@@ -175,6 +180,7 @@ export class PublishWindow {
       bytes = bytes.subarray(at);
       at = 0;
     }
+    if (to === this.#opened) this.#answers = null;
     const rest = bytes.subarray(0, at);
     return parts.length === 0 ? rest : Buffer.concat([...parts, rest]);
   }
@@ -186,17 +192,19 @@ export class PublishWindow {
   }
 
   #grow(): void {
-    const length = this.#packetIds.length;
-    const packetIds = new Uint16Array(2 * length);
-    const types = new Uint8Array(2 * length);
-    const payloadBytes = new Uint32Array(2 * length);
-    const outcomes = new Uint8Array(2 * length);
+    const before = this.#packetIds.length;
+    const length = Math.max(FIRST_SLOTS, 2 * before);
+    const packetIds = new Uint16Array(length);
+    const types = new Uint8Array(length);
+    const payloadBytes = new Uint32Array(length);
+    const outcomes = new Uint8Array(length);
     for (let sequence = this.#flushed; sequence < this.#opened; sequence += 1) {
-      const slot = sequence & (2 * length - 1);
-      packetIds[slot] = this.#packetIds[sequence & (length - 1)] ?? 0;
-      types[slot] = this.#types[sequence & (length - 1)] ?? 0;
-      payloadBytes[slot] = this.#payloadBytes[sequence & (length - 1)] ?? 0;
-      outcomes[slot] = this.#outcomes[sequence & (length - 1)] ?? OPEN;
+      const from = sequence & (before - 1);
+      const to = sequence & (length - 1);
+      packetIds[to] = this.#packetIds[from] ?? 0;
+      types[to] = this.#types[from] ?? 0;
+      payloadBytes[to] = this.#payloadBytes[from] ?? 0;
+      outcomes[to] = this.#outcomes[from] ?? OPEN;
     }
     this.#packetIds = packetIds;
     this.#types = types;

@@ -34,12 +34,13 @@ const RESPONSE_PREFIX = "_response";
 
 /** The connection is a client's from now on. To be called while the log entry that opened the session is the last that was applied. */
 export function accept(accepted: Accepted): void {
-  const { connection, connect, clientId, opened, session } = accepted;
+  const { connection, connect, clientId: id, opened, session } = accepted;
+  const { will: _will, password: _password, ...known } = connect;
   const { context } = connection;
   const keepAliveSeconds = grantedKeepAlive(connect.keepAliveSeconds, context.keepAliveSecondsMax);
   const connack = encodeConnack(connect.level, connackOf(accepted, keepAliveSeconds), connect.packetBytesMax);
   const { present: wasPresent } = opened;
-  const client = new Client({ connection, connect, id: clientId, keepAliveSeconds, session, wasPresent });
+  const client = new Client({ connection, connect: known, id, keepAliveSeconds, session, wasPresent });
   context.clients.add(client);
   connection.become(client);
   if (connack === null) {

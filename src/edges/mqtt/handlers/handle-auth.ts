@@ -21,8 +21,8 @@ export function handleAuth(client: Client, bytes: Buffer, start: number, end: nu
 
 function begin(client: Client, method: string): Authentication {
   const { connection, connect, id: clientId, context } = client;
-  const { userName, password } = connect;
-  const subject = { clientId, userName, password, address: connection.address, isAgain: true };
+  const { userName } = connect;
+  const subject = { clientId, userName, password: null, address: connection.address, isAgain: true };
   const conversation = context.enhancedAuthentication.begin(method, subject);
   if (conversation === null) {
     throw new PacketRefused("bad_authentication_method", "an authentication method that is not served");
