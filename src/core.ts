@@ -367,6 +367,7 @@ function createPresence(
     nextDueMs: () => replica.machine.nextDueMs(),
     isLeader: () => raft.status().role === "leader",
     isAlive: (node) => raft.peers().some(({ id, isAlive }) => id === node && isAlive),
+    goneAfterMs: limits.nodeGoneAfterMs,
     clock: systemClock,
     logger,
   });

@@ -64,6 +64,9 @@ export const limits = Object.freeze({
   /** How long there may be no leader before commands are refused at once and readiness says so: an election fits in. */
   leaderlessMsMax: 2_000,
 
+  /** A node from which nothing came for a second, and then for so long, is gone: its clients count as lost. */
+  nodeGoneAfterMs: 1_000,
+
   /** Retained messages in all, in memory. */
   retainedMessagesMax: 200_000,
   retainedBytesMax: 128 * MIB,

@@ -25,13 +25,13 @@ export interface PresenceOptions {
   readonly isLeader: () => boolean;
   /** Something was heard from the peer within the last second. */
   readonly isAlive: (node: string) => boolean;
+  /** A node that is not alive for so long is gone: longer than a pause of its garbage collector or its disk. */
+  readonly goneAfterMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 const PERIOD_MS = 250;
-/** A node from which nothing came for a second, and then for so long, is gone: longer than a pause of its garbage collector or its disk. */
-const GONE_AFTER_MS = 1_000;
 /** How long a refused announcement waits before it is tried again. */
 const RETRY_MS = 250;
 
@@ -106,7 +106,7 @@ export class Presence {
       if (node === nodeId || isAlive(node)) continue;
       const sinceMs = this.#silentSinceMs.get(node) ?? nowMs;
       silent.set(node, sinceMs);
-      if (nowMs - sinceMs >= GONE_AFTER_MS) this.#end(node, incarnation);
+      if (nowMs - sinceMs >= this.#options.goneAfterMs) this.#end(node, incarnation);
     }
     this.#silentSinceMs = silent;
   }

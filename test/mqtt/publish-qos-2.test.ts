@@ -235,3 +235,34 @@ describe("Receive Maximum (MQTT-3.3.4-9)", () => {
     await older.expectNothing();
   });
 });
+
+describe("5.0, a session that is kept, when the broker takes nothing", () => {
+  it("a message that it has is not refused when it comes again: its identifier would be free (MQTT-4.3.3-9)", async () => {
+    const first = await connected(server.port, "publisher", KEPT);
+    const commit = server.broker.holdCommits();
+    first.send(publishPacket("a", "x", { id: 2, qos: 2 }));
+    await until(() => server.broker.publishes.length === 1);
+    first.drop();
+    commit();
+    const second = await RawClient.open(server.port);
+    second.send(connectPacket("publisher", KEPT));
+    await second.expect(connack(1));
+    server.broker.refusal = "overloaded";
+    second.send(publishPacket("a", "x", { id: 2, qos: 2, dup: true }));
+    await second.expect("50 02 00 02");
+    server.broker.refusal = null;
+    second.send("62 02 00 02");
+    await second.expect("70 02 00 02");
+    second.send(publishPacket("a", "y", { id: 2, qos: 2 }));
+    await second.expect("50 02 00 02");
+    expect(published()).toEqual(["x", "y"]);
+  });
+
+  it("a new one is refused, and its identifier is free (MQTT-4.3.3-9)", async () => {
+    const client = await connected(server.port, "publisher", KEPT);
+    server.broker.refusal = "overloaded";
+    client.send(publishPacket("a", "x", { id: 2, qos: 2 }));
+    expect((await client.takePacket()).subarray(2, 5)).toEqual(Buffer.from([0, 2, 0x97]));
+    expect(published()).toEqual([]);
+  });
+});

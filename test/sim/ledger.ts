@@ -12,6 +12,7 @@ export interface Fact {
   readonly topicId: number;
   readonly topic: string;
   readonly timestampMs: number;
+  readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
   readonly bytes: number;
 }
@@ -23,11 +24,16 @@ export function contentTypeOf(id: string): string {
   return ID_PREFIX + id;
 }
 
+/** The identity in what `contentTypeOf` gave. */
+export function idOf(contentType: string): string {
+  return contentType.slice(ID_PREFIX.length);
+}
+
 function factOf(message: StoredMessage): Fact {
-  const { position, offset, topic, timestampMs, retain, contentType, payload } = message;
-  const id = contentType.slice(ID_PREFIX.length);
+  const { position, offset, topic, timestampMs, qos, retain, contentType, payload } = message;
+  const id = idOf(contentType);
   const bytes = payload.byteLength;
-  return { id, position, offset, topicId: topic.id, topic: topic.name, timestampMs, retain, bytes };
+  return { id, position, offset, topicId: topic.id, topic: topic.name, timestampMs, qos, retain, bytes };
 }
 
 /** The bytes of a message follow from its identity. */
@@ -42,6 +48,7 @@ function isSame(a: Fact, b: Fact): boolean {
     a.topicId === b.topicId &&
     a.topic === b.topic &&
     a.timestampMs === b.timestampMs &&
+    a.qos === b.qos &&
     a.retain === b.retain &&
     a.bytes === b.bytes
   );

@@ -3,6 +3,7 @@
  * ports. Nothing that it does after its end is heard of.
  */
 
+import type { Duplex } from "node:stream";
 import { ClusterError } from "../../cluster/errors.js";
 import type { LogStore } from "../../cluster/log/log-store.js";
 import { RaftNode } from "../../cluster/node.js";
@@ -10,13 +11,20 @@ import type { Origin } from "../../cluster/node-options.js";
 import type { CrashPoint } from "../../cluster/ready-loop.js";
 import type { StateMachine } from "../../cluster/state-machine.js";
 import type { RefusalCode } from "../../cluster/transport/handshake.js";
-import type { Command } from "../../src/commands/command.js";
+import { type Command, SESSION_NEVER_EXPIRES } from "../../src/commands/command.js";
 import { type Done, Submitter } from "../../src/commands/submit.js";
+import { createMqttEdge, type MqttEdge } from "../../src/edges/mqtt/server.js";
+import { SocketBudget } from "../../src/edges/socket-budget.js";
 import { EventIds } from "../../src/replica/event-id.js";
 import { Housekeeping } from "../../src/replica/housekeeping.js";
 import { LocalBroker } from "../../src/replica/local-broker.js";
+import { Presence } from "../../src/replica/presence.js";
 import { Replica } from "../../src/replica/replica.js";
 import { SessionEvents } from "../../src/replica/session-events.js";
+import { silentLogger } from "../../src/runtime/logger.js";
+import type { EdgeMetrics } from "../../src/runtime/metrics.js";
+import { seededRandom } from "../../src/runtime/random.js";
+import { NO_ENHANCED_AUTHENTICATION } from "../../src/security/enhanced-auth.js";
 import type { Effect } from "../../src/state-machine/effects.js";
 import type { MessageStore } from "../../src/store/message-store.js";
 import { TopicBrokers } from "../../src/topics/registry.js";
@@ -37,6 +45,16 @@ const POLL_MS = 2;
 const DAY_MS = 86_400_000;
 const RAFT_TICKS = { electionTicks: 10, heartbeatTicks: 1 } as const;
 const SILENT = { observe: () => undefined };
+const UNCOUNTED = { inc: () => undefined };
+const SILENT_EDGE: EdgeMetrics = {
+  messagesIn: UNCOUNTED,
+  bytesIn: UNCOUNTED,
+  messagesOut: UNCOUNTED,
+  bytesOut: UNCOUNTED,
+  connections: UNCOUNTED,
+  refused: () => undefined,
+  dropped: () => undefined,
+};
 
 /** What all lives of all nodes have in common. */
 export interface Setting {
@@ -92,6 +110,9 @@ export class Life {
   readonly #housekeeping: Housekeeping;
   readonly #proposals: Proposals;
   readonly #submitter: Submitter;
+  readonly #sessions: SessionEvents;
+  readonly #presence: Presence;
+  readonly #mqtt: MqttEdge;
   #isStopping = false;
 
   constructor(host: Host) {
@@ -114,6 +135,7 @@ export class Life {
         const { incarnation, sequence } = this.replica.machine.lastProposalOf(host.id);
         this.#submitter.restored(incarnation, sequence);
         this.#brokers.restored();
+        this.#sessions.restored();
       },
       onBroken: (error) => this.#fail(error),
     });
@@ -132,7 +154,10 @@ export class Life {
       onFailed: (error) => this.#fail(error),
     });
     this.#submitter = this.#createSubmitter();
+    this.#sessions = new SessionEvents(host.id, () => host.incarnation);
+    this.#presence = this.#createPresence();
     this.broker = this.#createBroker();
+    this.#mqtt = this.#createMqttEdge();
   }
 
   get isAlone(): boolean {
@@ -152,7 +177,17 @@ export class Life {
     if (!listensFirst) await this.raft.listen();
     await this.#untilServing();
     await this.#housekeeping.start();
+    await this.#mqtt.start();
     this.isServing = true;
+  }
+
+  get id(): string {
+    return this.#host.id;
+  }
+
+  /** A client of MQTT connects. */
+  attach(stream: Duplex): void {
+    this.#mqtt.attach(stream, "client");
   }
 
   submit(command: Command, done: Done): void {
@@ -168,17 +203,25 @@ export class Life {
 
   /** As a SIGTERM does it: another one leads first, what waits for commit is answered first, then everything is closed in order. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
-    await this.raft.handOver();
-    for (let waits = 0; waits < 50 && this.commandsWaiting > 0; waits += 1) await this.clock.sleep(POLL_MS);
-    this.#brokers.flushNow();
     this.isServing = false;
+    this.#mqtt.stopAccepting();
+    await this.raft.handOver();
+    await this.#committed();
+    this.#brokers.flushNow();
+    await this.#mqtt.stop();
+    this.#isStopping = true;
+    await this.#committed();
+    this.#presence.stop();
     await this.#housekeeping.stop();
     await this.raft.stop();
     this.#submitter.abandon("shutting_down");
     this.#brokers.stop();
     await this.replica.close();
     await this.#log.close();
+  }
+
+  async #committed(): Promise<void> {
+    for (let waits = 0; waits < 50 && this.commandsWaiting > 0; waits += 1) await this.clock.sleep(POLL_MS);
   }
 
   #fail(error: Error): void {
@@ -201,7 +244,7 @@ export class Life {
     else if (effect.kind === "topic-deleted") {
       ledger.deleted(effect.topic);
       this.#brokers.topicDeleted(effect.topic);
-    }
+    } else this.#sessions.happened(effect);
   }
 
   #createBrokers(): TopicBrokers {
@@ -305,6 +348,48 @@ export class Life {
     });
   }
 
+  #createPresence(): Presence {
+    const { replica, raft, clock } = this;
+    return new Presence({
+      nodeId: this.#host.id,
+      submit: (command, done) => this.#submitter.submit(command, done),
+      nodesUp: () => replica.machine.nodesUp(),
+      nextDueMs: () => replica.machine.nextDueMs(),
+      isLeader: () => raft.status().role === "leader",
+      isAlive: (node) => raft.peers().some(({ id, isAlive }) => id === node && isAlive),
+      goneAfterMs: this.#host.setting.profile.goneAfterMs,
+      clock,
+      logger: silentLogger,
+    });
+  }
+
+  /** Its clients are handed over by `attach`. */
+  #createMqttEdge(): MqttEdge {
+    const { world } = this.#host.setting;
+    const error = (facts: object, text: string): void =>
+      world.fail(
+        `node ${this.#host.id}: ${text}: ${"err" in facts ? String(facts.err) : JSON.stringify(facts)}`,
+      );
+    return createMqttEdge({
+      broker: this.broker,
+      metrics: SILENT_EDGE,
+      logger: { ...silentLogger, error },
+      clock: this.clock,
+      random: seededRandom(Math.floor(this.#host.random() * 2 ** 31)),
+      host: "",
+      port: null,
+      payloadBytesMax: 1 << 20,
+      connectionsMax: 1_000,
+      autoCreate: true,
+      sockets: new SocketBudget(1_000),
+      sessionExpirySecondsMax: SESSION_NEVER_EXPIRES,
+      keepAliveSecondsMax: 65_535,
+      denySubscribe: [],
+      enhancedAuthentication: NO_ENHANCED_AUTHENTICATION,
+      sys: { intervalMs: 0, version: "0.0.0" },
+    });
+  }
+
   #createBroker(): LocalBroker {
     let eventIds: EventIds | null = null;
     return new LocalBroker({
@@ -312,8 +397,8 @@ export class Life {
       store: this.store,
       brokers: this.#brokers,
       submitter: this.#submitter,
-      sessions: new SessionEvents(this.#host.id, () => 0),
-      presence: { otherNode: () => null },
+      sessions: this.#sessions,
+      presence: this.#presence,
       eventIds: () => {
         eventIds ??= new EventIds(GROUP, this.replica.machine.streamTag);
         return eventIds;
@@ -335,6 +420,8 @@ export class Life {
       else await this.clock.sleep(POLL_MS);
     }
     while (!(await this.#isCaughtUp()));
+    await this.#presence.announce("");
+    this.#presence.start();
   }
 
   async #isCaughtUp(): Promise<boolean> {

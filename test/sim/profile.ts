@@ -12,6 +12,8 @@ export interface Profile {
   readonly diskSlowChance: number;
   readonly publishers: number;
   readonly subscribers: number;
+  /** Clients of MQTT with a session that never ends. */
+  readonly clients: number;
   /** Between two commands of one publisher. */
   readonly thinkMs: number;
   readonly tickMs: number;
@@ -33,6 +35,8 @@ export interface Profile {
   readonly encodeFrames: boolean;
   /** Whether nodes listen to peers before they have looked at their logs. */
   readonly listensFirst: boolean;
+  /** When a silent node counts as gone. */
+  readonly goneAfterMs: number;
   /** Of the nemesis's strokes, how many are at the membership. */
   readonly membershipChance: number;
 }
@@ -63,6 +67,7 @@ export function profileOf(chance: Chance, nodes: Size): Profile {
     diskSlowChance: chance.pick([0, 0.01, 0.05]),
     publishers: chance.whole(1, 4),
     subscribers: chance.whole(1, 4),
+    clients: chance.whole(0, 4),
     thinkMs: chance.pick(alone ? [4, 10, 30] : [10, 30]),
     tickMs: alone ? 50 : 10,
     checkpointPeriodMs: chance.pick([5, 25, 100, 500]),
@@ -81,6 +86,7 @@ export function profileOf(chance: Chance, nodes: Size): Profile {
     fanout: fanoutOf(chance),
     encodeFrames: chance.of(0.25),
     listensFirst: chance.of(0.25),
+    goneAfterMs: chance.pick([20, 200, 1_000]),
     membershipChance: alone ? 0 : chance.pick([0, 0.15, 0.3]),
   };
 }

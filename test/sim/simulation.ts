@@ -9,6 +9,7 @@ import { type Profile, profileOf, type Size } from "./profile.js";
 import { Publisher } from "./publisher.js";
 import { Reader } from "./reader.js";
 import { type Seams, SOUND } from "./seams.js";
+import { SessionClient } from "./session-client.js";
 import { SimNetwork } from "./sim-network.js";
 import type { SimNode } from "./sim-node.js";
 import { SimSubscriber } from "./subscriber.js";
@@ -36,6 +37,8 @@ export interface RunResult {
 
 /** Virtual time within which everything is well again after the last fault. */
 const RECOVERY_MS = 5_000;
+/** And within which a client that takes one message a round trip has all that it missed. */
+const CLIENTS_MS = 60_000;
 /** And within which whoever was to come and to go has: an ask that was lost is only given up after ten seconds. */
 const SETTLING_MS = 15_000;
 
@@ -47,6 +50,7 @@ class Simulation {
   readonly #nemesis: Nemesis;
   readonly #publishers: readonly Publisher[];
   readonly #subscribers: readonly SimSubscriber[];
+  readonly #clients: readonly SessionClient[];
   readonly #reader: Reader;
 
   constructor({ seed, nodes, seams = SOUND, print }: RunOptions) {
@@ -73,6 +77,9 @@ class Simulation {
     this.#subscribers = named("s", profile.subscribers).map(
       (name) => new SimSubscriber(name, setting, () => this.#group.serving()),
     );
+    this.#clients = named("c", profile.clients).map(
+      (name) => new SessionClient(name, setting, () => this.#group.serving()),
+    );
     this.#reader = new Reader("r1", setting, () => this.#group.door(doors));
   }
 
@@ -95,6 +102,7 @@ class Simulation {
   #lifeEnded(node: SimNode, life: Life): void {
     for (const publisher of this.#publishers) publisher.lost(life);
     for (const subscriber of this.#subscribers) subscriber.lost(life);
+    for (const client of this.#clients) client.lost(life);
     this.#nemesis.ended(node);
   }
 
@@ -118,6 +126,7 @@ class Simulation {
     await this.#until("every member serves, and nobody else", isUp);
     for (const publisher of this.#publishers) publisher.isQuiet = true;
     for (const subscriber of this.#subscribers) subscriber.isCalm = true;
+    for (const client of this.#clients) client.isCalm = true;
     await this.#until("open commands are answered", () => this.#answered());
     await this.#until("a publish after the faults is answered", this.#probed());
     await this.#until("what was cut off is answered when it is asked again", () => this.#askedAgain());
@@ -129,8 +138,17 @@ class Simulation {
     await this.#until("every subscriber has everything", () =>
       this.#subscribers.every(({ hasAll }) => hasAll),
     );
+    await this.#everyClientHasEverything();
     if (this.#world.violation !== null) return;
     for (const { id, life } of group.members) if (life !== null) inspect(this.#setting, id, life);
+  }
+
+  async #everyClientHasEverything(): Promise<void> {
+    const lacking = (): string[] =>
+      this.#clients.flatMap(({ name, lacks }) => (lacks === null ? [] : [`${name} lacks ${lacks}`]));
+    const endMs = this.#world.nowMs + CLIENTS_MS;
+    const reached = await this.#world.runUntil(endMs, () => lacking().length === 0);
+    if (!reached) this.#world.fail(`not within ${CLIENTS_MS} ms: ${lacking().join(", ")}`);
   }
 
   /** Publishes until one is acknowledged: a leader may still be lost while its disk is slow. */

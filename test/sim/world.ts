@@ -22,6 +22,8 @@ export interface Counts {
   deliveries: number;
   /** Reads that were answered after a barrier. */
   reads: number;
+  /** CONNECTs that were accepted. */
+  connects: number;
   cuts: number;
   adds: number;
   removals: number;
@@ -43,6 +45,7 @@ export class World {
     publishes: 0,
     deliveries: 0,
     reads: 0,
+    connects: 0,
     cuts: 0,
     adds: 0,
     removals: 0,

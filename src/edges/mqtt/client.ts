@@ -23,6 +23,7 @@ import type { ConnectPacket } from "./packets/connect.js";
 import { reasonFor } from "./packets/error-reasons.js";
 import { checkHeader, checkLength } from "./packets/fixed-header.js";
 import { LEVEL_3_1_1, PacketType, type ProtocolLevel, packetType } from "./packets/protocol.js";
+import { Reason } from "./packets/reason-codes.js";
 import { type PublishAnswer, PublishWindow } from "./publish-window.js";
 import { isNoAnswer, type RefusalCode } from "./refusal.js";
 import type { Refusal, Speaker } from "./speaker.js";
@@ -61,6 +62,8 @@ const DISPLACED: Readonly<Record<DisplacedReason, readonly [RefusalCode, string]
   administrative: ["kicked", "disconnected by an operator"],
   node_down: ["node_down", "the group had not heard of this node"],
 };
+
+const RECEIVED: PublishAnswer = Object.freeze({ reason: Reason.Success, words: "" });
 
 /** What an acknowledgement has beside its reason string, and then some. */
 const ACK_OVERHEAD_BYTES = 16;
@@ -291,11 +294,19 @@ export class Client implements Speaker, SysWatcher, ConnectedClient {
       this.fail(code, detail ?? "a publish above QoS 0 was refused");
       return null;
     }
+    // A refusal would free an identifier that still stands for the message (MQTT-4.3.3-9): the next one under it would be lost.
+    if (type === PacketType.Pubrec && this.hasReceived(packetId)) return RECEIVED;
     this.context.metrics.refused(code);
     if (type === PacketType.Pubrec) this.receipts.delete(packetId);
     const words = detail ?? ERROR_CODES[code];
     const reason = reasonFor(type === PacketType.Puback ? "puback" : "pubrec", code);
     return { reason, words: this.#takesWords(words) ? words : "" };
+  }
+
+  /** The session has a message of QoS 2 under this identifier that is not released (4.3.3). */
+  hasReceived(packetId: number): boolean {
+    const { number, isKept } = this.session;
+    return isKept && this.context.broker.session(number)?.incoming.has(packetId) === true;
   }
 
   /** Reason strings come only to who wants them (MQTT-3.1.2-29) and takes so much (MQTT-3.4.2-2). */

@@ -23,8 +23,8 @@ export interface MqttEdgeOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly host: string;
-  /** 0 picks a free one. */
-  readonly port: number;
+  /** 0 picks a free one; `null`: nobody dials in, only streams that others hand over are served. */
+  readonly port: number | null;
   readonly payloadBytesMax: number;
   /** Connected clients; a few more sockets may wait for their CONNECT. */
   readonly connectionsMax: number;

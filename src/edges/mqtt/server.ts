@@ -89,6 +89,10 @@ class MqttServer implements MqttEdge, SessionListener {
 
   start(): Promise<string> {
     const { host, port, logger } = this.#context;
+    if (port === null) {
+      this.#isAccepting = true;
+      return Promise.resolve("");
+    }
     return new Promise((resolve, reject) => {
       this.#server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
       this.#server.listen({ host, port, backlog: limits.acceptBacklog }, () => {
@@ -104,7 +108,7 @@ class MqttServer implements MqttEdge, SessionListener {
   stopAccepting(): void {
     if (!this.#isAccepting) return;
     this.#isAccepting = false;
-    this.#server.close();
+    if (this.#server.listening) this.#server.close();
   }
 
   async stop(): Promise<void> {

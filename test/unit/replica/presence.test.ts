@@ -41,6 +41,7 @@ describe("presence", () => {
       nextDueMs: () => dueMs,
       isLeader: () => isLeader,
       isAlive: (node) => alive.has(node),
+      goneAfterMs: 1_000,
       clock,
       logger: silentLogger,
     });

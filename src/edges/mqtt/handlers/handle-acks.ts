@@ -38,8 +38,7 @@ export function handlePubrel(client: Client, bytes: Buffer, start: number, end: 
   const { broker } = client.context;
   const { packetId } = decodeAck(level, PacketType.Pubrel, bytes, start, end);
   const { number, epoch, isKept, wasPresent } = session;
-  const isKnown =
-    receipts.has(packetId) || (isKept && broker.session(number)?.incoming.has(packetId) === true);
+  const isKnown = receipts.has(packetId) || client.hasReceived(packetId);
   if (isKept && isKnown) {
     const settle = publishes.open(PacketType.Pubcomp, packetId, 0);
     broker.submit({ kind: "release", session: number, epoch, packetId }, (result) => {

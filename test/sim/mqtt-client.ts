@@ -1,0 +1,75 @@
+/**
+ * One MQTT 5 connection of the simulation, from the client's side: packets in and out by a codec that nobody here wrote, over a
+ * simulated socket. Knows nothing of what should come.
+ */
+import { generate, type Packet, type Parser, parser } from "mqtt-packet";
+import type { Chance } from "./chance.js";
+import type { Life } from "./life.js";
+import { SimSocket } from "./sim-socket.js";
+import type { World } from "./world.js";
+
+export interface MqttListener {
+  packet(packet: Packet): void;
+  closed(): void;
+}
+
+const VERSION = { protocolVersion: 5 } as const;
+
+export class MqttConnection {
+  readonly life: Life;
+  readonly #socket: SimSocket;
+  readonly #parser: Parser;
+  #isOpen = true;
+
+  constructor(world: World, chance: Chance, life: Life, delayMs: number, listener: MqttListener) {
+    this.life = life;
+    this.#parser = parser(VERSION);
+    this.#parser.on("packet", (packet: Packet) => {
+      if (this.#isOpen) listener.packet(packet);
+    });
+    this.#parser.on("error", (error: unknown) =>
+      world.fail(`a client got what is no packet: ${String(error)}`),
+    );
+    this.#socket = new SimSocket({
+      world,
+      chance,
+      life,
+      delayMs,
+      listener: {
+        received: (bytes) => {
+          if (this.#isOpen) this.#parser.parse(bytes);
+        },
+        closed: () => {
+          if (!this.#isOpen) return;
+          this.#isOpen = false;
+          listener.closed();
+        },
+      },
+    });
+    life.attach(this.#socket);
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  send(packet: Packet): void {
+    if (this.#isOpen) this.#socket.fromClient(generate(packet, VERSION));
+  }
+
+  /** Hears nothing more; the edge notices when what was sent has arrived. */
+  end(): void {
+    this.#isOpen = false;
+    this.#socket.endOfClient();
+  }
+
+  /** Hears nothing more, and the edge does not know. */
+  abandon(): void {
+    this.#isOpen = false;
+  }
+
+  /** The node's process is gone. */
+  lost(): void {
+    this.#socket.endOfLife();
+  }
+}

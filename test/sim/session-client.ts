@@ -1,0 +1,373 @@
+/**
+ * A client of MQTT 5 with a session that never ends, on whichever node: it comes and goes, is slow, takes itself over, and keeps what the
+ * standard asks of it (packet identifiers of QoS 2, both ways). What it gets and what becomes of what it sends is checked.
+ */
+import type { IConnackPacket, IPublishPacket, Packet } from "mqtt-packet";
+import { filterMatches } from "../../src/topics/topic-name.js";
+import type { Chance } from "./chance.js";
+import { contentTypeOf, type Fact, idOf, payloadOf } from "./ledger.js";
+import type { Life, Setting } from "./life.js";
+import { MqttConnection } from "./mqtt-client.js";
+
+const FILTERS = ["#", "keep/a", "keep/+", "temp/a", "keep/b/#"];
+const TOPICS = ["keep/a", "keep/b", "keep/b/c"];
+/** A connection that is not answered for so long is given up. */
+const PATIENCE_MS = 3_000;
+const NEVER_EXPIRES = 0xffff_ffff;
+
+/** A publish of QoS 2 that is under way. */
+interface Outgoing {
+  readonly id: string;
+  readonly topic: string;
+  /** PUBREC came. */
+  isReceived: boolean;
+}
+
+export class SessionClient {
+  readonly name: string;
+  /** Stays connected, acknowledges everything, begins nothing. */
+  isCalm = false;
+  readonly #setting: Setting;
+  readonly #chance: Chance;
+  readonly #nodes: () => readonly Life[];
+  readonly #filter: string;
+  readonly #qos: 1 | 2;
+  readonly #receiveMax: number;
+  readonly #delayMs: number;
+  #connection: MqttConnection | null = null;
+  /** Those that it left open when it connected again: they hear that they were taken over. */
+  #isReady = false;
+  #askedMs = 0;
+  /** Whether the session is there: not before the first CONNECT, perhaps until one is answered. */
+  #session: "none" | "perhaps" | "there" = "none";
+  /** Every match above is due; `null` before SUBACK. */
+  #dueAbove: number | null = null;
+  /** The first SUBSCRIBE was sent when the stream was this long: nothing at or below is due to come. */
+  #maybeAbove: number | null = null;
+  /** Whatever came at least once, by position. */
+  readonly #got = new Set<number>();
+  #highest = 0;
+  /** QoS 2 packet identifiers that wait for PUBREL, with what they stand for (MQTT 5.0, 4.3.3). */
+  readonly #incoming = new Map<number, string>();
+  readonly #outgoing = new Map<number, Outgoing>();
+  #number = 0;
+  #packetId = 0;
+  #wills = 0;
+  /** The will of the present connection; those whose connection ended without DISCONNECT have to be published. */
+  #will: string | null = null;
+  readonly #dueWills = new Set<string>();
+
+  /** `nodes`: those that serve now. */
+  constructor(name: string, setting: Setting, nodes: () => readonly Life[]) {
+    this.name = name;
+    this.#setting = setting;
+    this.#chance = setting.world.chance.stream(`client ${name}`);
+    this.#nodes = nodes;
+    this.#filter = this.#chance.pick(FILTERS);
+    this.#qos = this.#chance.pick([1, 2]);
+    this.#receiveMax = this.#chance.pick([1, 3, 20, 65_535]);
+    this.#delayMs = this.#chance.pick([0.2, 2, 10]);
+    this.#live();
+  }
+
+  /** What it still waits for; `null` when it has everything. */
+  get lacks(): string | null {
+    if (!this.#isReady) return "a connection";
+    if (this.#dueAbove === null) return "its subscription";
+    const missed = this.#missed();
+    if (missed !== null) return `position ${missed}`;
+    for (const { id } of this.#outgoing.values()) return `the end of ${id}`;
+    const { ledger } = this.#setting;
+    for (const id of this.#dueWills) if (ledger.find(id) === undefined) return `its will ${id}`;
+    return null;
+  }
+
+  /** A node's process is gone. */
+  lost(life: Life): void {
+    if (this.#connection?.life === life) this.#connection.lost();
+  }
+
+  #live(): void {
+    const { world } = this.#setting;
+    world.after(this.#chance.around(25), () => {
+      this.#act();
+      this.#live();
+    });
+  }
+
+  #act(): void {
+    const chance = this.#chance;
+    if (this.#connection === null) this.#connect();
+    else if (!this.#isReady) this.#giveUpWaiting();
+    else if (this.isCalm) return;
+    else if (chance.of(0.08)) this.#leave();
+    else if (chance.of(0.04)) this.#takeOver();
+    else if (chance.of(0.3)) this.#publish();
+  }
+
+  #connect(): void {
+    const { world } = this.#setting;
+    const lives = this.#nodes();
+    if (lives.length === 0) return;
+    const life = this.#chance.pick(lives);
+    this.#tell(`connects to n${life.id}`);
+    this.#isReady = false;
+    this.#askedMs = world.nowMs;
+    const connection = new MqttConnection(world, this.#chance, life, this.#delayMs, {
+      packet: (packet) => {
+        if (this.#connection === connection) this.#heard(connection, packet);
+      },
+      closed: () => {
+        if (this.#connection === connection) this.#ended("is cut off", true);
+      },
+    });
+    this.#connection = connection;
+    this.#will = this.#nextWill();
+    connection.send({
+      cmd: "connect",
+      clientId: this.name,
+      clean: false,
+      keepalive: 0,
+      protocolVersion: 5,
+      properties: { sessionExpiryInterval: NEVER_EXPIRES, receiveMaximum: this.#receiveMax },
+      will: {
+        topic: "keep/a",
+        payload: Buffer.from(payloadOf(this.#will, this.#will.length)),
+        qos: 1,
+        retain: false,
+        properties: { contentType: contentTypeOf(this.#will) },
+      },
+    });
+    if (this.#session === "none") this.#session = "perhaps";
+  }
+
+  #nextWill(): string {
+    this.#wills += 1;
+    return `${this.name}-w${this.#wills}`;
+  }
+
+  #giveUpWaiting(): void {
+    if (this.#setting.world.nowMs - this.#askedMs < PATIENCE_MS) return;
+    this.#connection?.end();
+    this.#ended("is not answered", false);
+  }
+
+  /** `isWillDue`: it was connected, as it knows, and said no goodbye. */
+  #ended(how: string, isWillDue: boolean): void {
+    this.#tell(how);
+    if (isWillDue && this.#isReady && this.#will !== null) this.#dueWills.add(this.#will);
+    this.#connection = null;
+    this.#isReady = false;
+  }
+
+  #leave(): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    if (this.#chance.of(0.5)) {
+      connection.end();
+      this.#ended("is gone", true);
+    } else {
+      connection.send({ cmd: "disconnect", reasonCode: 0 });
+      connection.end();
+      this.#ended("says goodbye", false);
+    }
+  }
+
+  /** Connects again, perhaps elsewhere, while the old connection stands. */
+  #takeOver(): void {
+    this.#connection?.abandon();
+    this.#ended("connects a second time", true);
+    this.#connect();
+  }
+
+  #heard(connection: MqttConnection, packet: Packet): void {
+    switch (packet.cmd) {
+      case "connack":
+        this.#connected(connection, packet);
+        return;
+      case "suback":
+        this.#subscribed(packet.granted);
+        return;
+      case "publish":
+        this.#published(connection, packet);
+        return;
+      case "pubrel":
+        this.#incoming.delete(packet.messageId ?? 0);
+        connection.send({ cmd: "pubcomp", messageId: packet.messageId ?? 0 });
+        return;
+      case "pubrec":
+        this.#received(connection, packet.messageId ?? 0, packet.reasonCode ?? 0);
+        return;
+      case "pubcomp":
+        this.#tell(`gets PUBCOMP ${packet.reasonCode ?? 0} for ${packet.messageId}`);
+        this.#outgoing.delete(packet.messageId ?? 0);
+        return;
+      case "disconnect":
+        connection.end();
+        this.#ended(`is told to go: ${packet.reasonCode}`, true);
+        return;
+      default:
+        this.#setting.world.fail(`${this.name} gets ${packet.cmd}`);
+    }
+  }
+
+  #connected(connection: MqttConnection, packet: IConnackPacket): void {
+    const { world } = this.#setting;
+    if (packet.reasonCode !== 0) {
+      connection.end();
+      this.#ended(`is refused: ${packet.reasonCode}`, false);
+      return;
+    }
+    const isPresent = packet.sessionPresent;
+    this.#tell(`is connected, session ${isPresent ? "present" : "new"}`);
+    world.counts.connects += 1;
+    world.check(isPresent || this.#session !== "there", () => `${this.name} finds its session gone`);
+    this.#session = "there";
+    this.#isReady = true;
+    for (const [messageId, outgoing] of this.#outgoing) this.#sendAgain(connection, messageId, outgoing);
+    if (this.#dueAbove !== null) return;
+    this.#maybeAbove ??= this.#setting.ledger.head;
+    this.#packetId = this.#nextPacketId();
+    connection.send({
+      cmd: "subscribe",
+      messageId: this.#packetId,
+      subscriptions: [{ topic: this.#filter, qos: this.#qos, rh: 2 }],
+    });
+  }
+
+  #subscribed(granted: readonly unknown[]): void {
+    const { world, ledger } = this.#setting;
+    if (Number(granted[0]) >= 0x80) {
+      // Too much waits to be committed: it asks again when it comes again.
+      this.#connection?.end();
+      this.#ended("is refused its subscription", true);
+      return;
+    }
+    world.check(granted[0] === this.#qos, () => `${this.name} is granted ${String(granted[0])}`);
+    this.#dueAbove ??= ledger.head;
+    this.#tell(`has subscribed to ${this.#filter} at QoS ${this.#qos}, above ${this.#dueAbove}`);
+  }
+
+  #published(connection: MqttConnection, packet: IPublishPacket): void {
+    const { world, ledger } = this.#setting;
+    const { qos, dup } = packet;
+    const messageId = packet.messageId ?? 0;
+    const id = idOf(String(packet.properties?.contentType ?? ""));
+    const fact = ledger.find(id);
+    if (fact === undefined) {
+      world.fail(`${this.name} gets ${id}, which nobody has seen`);
+      return;
+    }
+    this.#tell(`gets ${id} at ${fact.position}, QoS ${qos}${dup ? " again" : ""} as ${messageId}`);
+    world.counts.deliveries += 1;
+    world.check(filterMatches(this.#filter, packet.topic), () => `${this.name} gets ${packet.topic} unasked`);
+    world.check(qos === Math.min(fact.qos, this.#qos), () => `${this.name} gets ${id} at QoS ${qos}`);
+    const present = this.#incoming.get(messageId);
+    if (qos === 2 && present !== undefined) {
+      world.check(
+        present === id,
+        () => `${this.name} gets ${id} as ${messageId}, which stands for ${present}`,
+      );
+    } else this.#took(fact, qos, dup);
+    if (qos === 2) this.#incoming.set(messageId, id);
+    if (qos > 0) this.#acknowledge(connection, qos === 1 ? "puback" : "pubrec", messageId);
+  }
+
+  /** A message that counts as new for it. */
+  #took(fact: Fact, qos: number, dup: boolean): void {
+    const { world } = this.#setting;
+    const { id, position } = fact;
+    const isRepeat = this.#got.has(position);
+    world.check(
+      position > (this.#maybeAbove ?? 0),
+      () => `${this.name} gets ${id}, older than what it asked for`,
+    );
+    world.check(!isRepeat || qos === 1, () => `${this.name} gets ${id} twice at QoS ${qos}`);
+    world.check(!isRepeat || dup, () => `${this.name} gets ${id} again, without DUP`);
+    world.check(isRepeat || position > this.#highest, () => `${this.name} gets ${id} after ${this.#highest}`);
+    this.#got.add(position);
+    this.#highest = Math.max(this.#highest, position);
+  }
+
+  /** Sooner or later, if the connection lasts. */
+  #acknowledge(connection: MqttConnection, cmd: "puback" | "pubrec", messageId: number): void {
+    const isSlow = !this.isCalm && this.#chance.of(0.1);
+    this.#setting.world.after(this.#chance.around(isSlow ? 100 : 1), () => {
+      if (this.#connection === connection) connection.send({ cmd, messageId, reasonCode: 0 });
+    });
+  }
+
+  #publish(): void {
+    const connection = this.#connection;
+    if (connection === null || this.#outgoing.size >= 5) return;
+    this.#number += 1;
+    const outgoing = {
+      id: `${this.name}-q${this.#number}`,
+      topic: this.#chance.pick(TOPICS),
+      isReceived: false,
+    };
+    // Soon used again: what an identifier stood for before must be forgotten in time.
+    let messageId = this.#nextPacketId();
+    while (this.#outgoing.has(messageId)) messageId = this.#nextPacketId();
+    this.#outgoing.set(messageId, outgoing);
+    this.#setting.world.counts.publishes += 1;
+    this.#sendPublish(connection, messageId, outgoing, false);
+  }
+
+  #nextPacketId(): number {
+    this.#packetId = (this.#packetId % 7) + 1;
+    return this.#packetId;
+  }
+
+  #sendAgain(connection: MqttConnection, messageId: number, outgoing: Outgoing): void {
+    if (outgoing.isReceived) connection.send({ cmd: "pubrel", messageId, reasonCode: 0 });
+    else this.#sendPublish(connection, messageId, outgoing, true);
+  }
+
+  #sendPublish(connection: MqttConnection, messageId: number, { id, topic }: Outgoing, dup: boolean): void {
+    this.#tell(`publishes ${id} as ${messageId}${dup ? " again" : ""}`);
+    connection.send({
+      cmd: "publish",
+      topic,
+      payload: Buffer.from(payloadOf(id, id.length)),
+      qos: 2,
+      dup,
+      retain: false,
+      messageId,
+      properties: { contentType: contentTypeOf(id) },
+    });
+  }
+
+  #received(connection: MqttConnection, messageId: number, reason: number): void {
+    const { world, ledger } = this.#setting;
+    const outgoing = this.#outgoing.get(messageId);
+    this.#tell(`gets PUBREC ${reason} for ${messageId}`);
+    if (outgoing === undefined) {
+      world.fail(`${this.name} gets PUBREC for ${messageId}, which is not under way`);
+      return;
+    }
+    if (reason >= 0x80) {
+      // Whether an earlier attempt was taken is not known.
+      this.#outgoing.delete(messageId);
+      return;
+    }
+    world.check(ledger.find(outgoing.id) !== undefined, () => `PUBREC for ${outgoing.id}, which is nowhere`);
+    outgoing.isReceived = true;
+    connection.send({ cmd: "pubrel", messageId, reasonCode: 0 });
+  }
+
+  /** The first position that is due and did not come. */
+  #missed(): number | null {
+    const { ledger } = this.#setting;
+    for (let at = (this.#dueAbove ?? 0) + 1; at <= ledger.head; at += 1) {
+      const fact = ledger.at(at);
+      if (fact === undefined || fact.qos === 0 || this.#got.has(at)) continue;
+      if (filterMatches(this.#filter, fact.topic) && !ledger.isDeleted(fact.topicId)) return at;
+    }
+    return null;
+  }
+
+  #tell(what: string): void {
+    this.#setting.world.tell(this.name, what);
+  }
+}
