@@ -11,20 +11,16 @@ import type { Origin } from "../../cluster/node-options.js";
 import type { CrashPoint } from "../../cluster/ready-loop.js";
 import type { StateMachine } from "../../cluster/state-machine.js";
 import type { RefusalCode } from "../../cluster/transport/handshake.js";
-import { type Command, SESSION_NEVER_EXPIRES } from "../../src/commands/command.js";
+import type { Command } from "../../src/commands/command.js";
 import { type Done, Submitter } from "../../src/commands/submit.js";
-import { createMqttEdge, type MqttEdge } from "../../src/edges/mqtt/server.js";
-import { SocketBudget } from "../../src/edges/socket-budget.js";
+import type { MqttEdge } from "../../src/edges/mqtt/server.js";
 import { EventIds } from "../../src/replica/event-id.js";
 import { Housekeeping } from "../../src/replica/housekeeping.js";
 import { LocalBroker } from "../../src/replica/local-broker.js";
-import { Presence } from "../../src/replica/presence.js";
+import type { Presence } from "../../src/replica/presence.js";
 import { Replica } from "../../src/replica/replica.js";
 import { SessionEvents } from "../../src/replica/session-events.js";
-import { silentLogger } from "../../src/runtime/logger.js";
-import type { EdgeMetrics } from "../../src/runtime/metrics.js";
 import { seededRandom } from "../../src/runtime/random.js";
-import { NO_ENHANCED_AUTHENTICATION } from "../../src/security/enhanced-auth.js";
 import type { Effect } from "../../src/state-machine/effects.js";
 import type { MessageStore } from "../../src/store/message-store.js";
 import { TopicBrokers } from "../../src/topics/registry.js";
@@ -32,29 +28,24 @@ import type { Scope } from "./event-queue.js";
 import type { History } from "./history.js";
 import type { Ledger } from "./ledger.js";
 import type { Profile } from "./profile.js";
+import { recorded } from "./recorded.js";
 import { addressOf, changeAt } from "./roster.js";
 import type { Proposals, Seams } from "./seams.js";
 import type { SimClock } from "./sim-clock.js";
 import type { SimDisk } from "./sim-disk.js";
+import { createSimEdge } from "./sim-edge.js";
 import type { SimNetwork } from "./sim-network.js";
+import { createSimPresence } from "./sim-presence.js";
 import type { Door } from "./sim-transport.js";
 import { Crashed, type World } from "./world.js";
 
 const GROUP = 0;
 const POLL_MS = 2;
 const DAY_MS = 86_400_000;
+const PLENTY = 1 << 30;
+const NO_STATUS = { leaderId: "", term: 0, commitIndex: 0, appliedIndex: 0, members: [] } as const;
 const RAFT_TICKS = { electionTicks: 10, heartbeatTicks: 1 } as const;
 const SILENT = { observe: () => undefined };
-const UNCOUNTED = { inc: () => undefined };
-const SILENT_EDGE: EdgeMetrics = {
-  messagesIn: UNCOUNTED,
-  bytesIn: UNCOUNTED,
-  messagesOut: UNCOUNTED,
-  bytesOut: UNCOUNTED,
-  connections: UNCOUNTED,
-  refused: () => undefined,
-  dropped: () => undefined,
-};
 
 /** What all lives of all nodes have in common. */
 export interface Setting {
@@ -149,15 +140,27 @@ export class Life {
       clock: host.clock,
       checkpointPeriodMs: profile.checkpointPeriodMs,
       retentionPeriodMs: profile.retentionPeriodMs,
-      retention: { ageMs: DAY_MS, bytes: profile.retentionBytes, heldBytes: 0 },
-      onSessionLoss: () => undefined,
+      retention: { ageMs: DAY_MS, bytes: profile.retentionBytes, heldBytes: PLENTY },
+      onSessionLoss: (loss) => host.setting.world.fail(`sessions lose ${JSON.stringify(loss)}`),
       onFailed: (error) => this.#fail(error),
     });
     this.#submitter = this.#createSubmitter();
     this.#sessions = new SessionEvents(host.id, () => host.incarnation);
-    this.#presence = this.#createPresence();
+    this.#presence = createSimPresence({
+      nodeId: host.id,
+      replica: this.replica,
+      raft: this.raft,
+      submitter: this.#submitter,
+      goneAfterMs: profile.goneAfterMs,
+      clock: host.clock,
+    });
     this.broker = this.#createBroker();
-    this.#mqtt = this.#createMqttEdge();
+    this.#mqtt = createSimEdge({
+      broker: this.broker,
+      clock: this.clock,
+      random: seededRandom(Math.floor(host.random() * 2 ** 31)),
+      onError: (text) => host.setting.world.fail(`node ${host.id}: ${text}`),
+    });
   }
 
   get isAlone(): boolean {
@@ -348,48 +351,6 @@ export class Life {
     });
   }
 
-  #createPresence(): Presence {
-    const { replica, raft, clock } = this;
-    return new Presence({
-      nodeId: this.#host.id,
-      submit: (command, done) => this.#submitter.submit(command, done),
-      nodesUp: () => replica.machine.nodesUp(),
-      nextDueMs: () => replica.machine.nextDueMs(),
-      isLeader: () => raft.status().role === "leader",
-      isAlive: (node) => raft.peers().some(({ id, isAlive }) => id === node && isAlive),
-      goneAfterMs: this.#host.setting.profile.goneAfterMs,
-      clock,
-      logger: silentLogger,
-    });
-  }
-
-  /** Its clients are handed over by `attach`. */
-  #createMqttEdge(): MqttEdge {
-    const { world } = this.#host.setting;
-    const error = (facts: object, text: string): void =>
-      world.fail(
-        `node ${this.#host.id}: ${text}: ${"err" in facts ? String(facts.err) : JSON.stringify(facts)}`,
-      );
-    return createMqttEdge({
-      broker: this.broker,
-      metrics: SILENT_EDGE,
-      logger: { ...silentLogger, error },
-      clock: this.clock,
-      random: seededRandom(Math.floor(this.#host.random() * 2 ** 31)),
-      host: "",
-      port: null,
-      payloadBytesMax: 1 << 20,
-      connectionsMax: 1_000,
-      autoCreate: true,
-      sockets: new SocketBudget(1_000),
-      sessionExpirySecondsMax: SESSION_NEVER_EXPIRES,
-      keepAliveSecondsMax: 65_535,
-      denySubscribe: [],
-      enhancedAuthentication: NO_ENHANCED_AUTHENTICATION,
-      sys: { intervalMs: 0, version: "0.0.0" },
-    });
-  }
-
   #createBroker(): LocalBroker {
     let eventIds: EventIds | null = null;
     return new LocalBroker({
@@ -404,9 +365,7 @@ export class Life {
         return eventIds;
       },
       readiness: () => ({ ready: true }),
-      status: () => {
-        throw new Error("nobody asks");
-      },
+      status: () => ({ ...NO_STATUS, nodeId: this.#host.id }),
       nowMs: () => this.clock.nowMs(),
       historyBytesMax: 1 << 20,
       topicsMax: 1_000,
@@ -438,22 +397,4 @@ export class Life {
     const command = { kind: "genesis", streamTag: this.#host.streamTag() } as const;
     return new Promise((resolve) => this.#submitter.submit(command, () => resolve()));
   }
-}
-
-/** The machine, with everything that is applied told to the history first. */
-function recorded(
-  machine: StateMachine,
-  tell: (entries: Parameters<StateMachine["apply"]>[0]) => void,
-): StateMachine {
-  return {
-    get durableIndex() {
-      return machine.durableIndex;
-    },
-    apply(entries) {
-      tell(entries);
-      machine.apply(entries);
-    },
-    pin: () => machine.pin(),
-    restore: (source) => machine.restore(source),
-  };
 }

@@ -249,13 +249,25 @@ export const PLANTS: readonly Plant[] = [
     "the state comes back without its origins",
     1,
     { stateStore: (disk) => new PartialLoad(disk) },
-    /another state/,
+    /another state|a second time|was seen before/,
   ),
   planted(
     "snapshots leave retained messages out",
     1,
     { stateStore: (disk) => new PartialView(disk, "r/") },
     /another state/,
+  ),
+  planted(
+    "checkpoints leave the progress of sessions out",
+    1,
+    { stateStore: (disk) => new PartialCheckpoints(disk, "p/") },
+    /another state|does not start/,
+  ),
+  planted(
+    "snapshots leave the progress of sessions out",
+    1,
+    { stateStore: (disk) => new PartialView(disk, "p/") },
+    /another state|does not start/,
   ),
   planted(
     "a batch is submitted again under another sequence",

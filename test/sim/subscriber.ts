@@ -13,8 +13,10 @@ export class SimSubscriber {
   readonly name: string;
   /** Takes everything, stays connected. */
   isCalm = false;
-  /** Everything up to here was seen, excused or announced; `null` before the first connection. */
+  /** The last that was seen, or where it began; `null` before the first connection. */
   seenThrough: number | null = null;
+  /** A gap was announced up to here: what is missing below was trimmed, what is not may still come. */
+  #excusedThrough = 0;
   readonly #setting: Setting;
   readonly #chance: Chance;
   readonly #nodes: () => readonly Life[];
@@ -136,7 +138,7 @@ export class SimSubscriber {
     world.tell(this.name, `gap from ${after} to ${resumedAt}`);
     this.#noneMissed(after + 1);
     world.check(resumedAt > after, () => `${this.name} is told of a gap from ${after} to ${resumedAt}`);
-    this.seenThrough = Math.max(this.seenThrough ?? 0, resumedAt);
+    this.#excusedThrough = Math.max(this.#excusedThrough, resumedAt);
   }
 
   #noneMissed(position: number): void {
@@ -153,6 +155,7 @@ export class SimSubscriber {
     for (let at = (this.seenThrough ?? 0) + 1; at < position; at += 1) {
       const fact = ledger.at(at);
       if (fact === undefined) return null;
+      if (at <= this.#excusedThrough) continue;
       if (this.#filters.matches(fact.topic) && !ledger.isDeleted(fact.topicId)) return at;
     }
     return null;
