@@ -37,9 +37,10 @@ export function connectPacket(clientId: string, isClean = true): Buffer {
   return packet(0x10, text("MQTT"), Buffer.from([4, isClean ? 0x02 : 0, 0, 0]), text(clientId));
 }
 
-/** SUBSCRIBE (3.8) to one filter, with packet identifier 1. */
-export function subscribePacket(filter: string, qos: 0 | 1 | 2): Buffer {
-  return packet(0x82, Buffer.from([0, 1]), text(filter), Buffer.from([qos]));
+/** SUBSCRIBE (3.8) to one filter or several, with packet identifier 1. */
+export function subscribePacket(filters: string | readonly string[], qos: 0 | 1 | 2): Buffer {
+  const options = Buffer.from([qos]);
+  return packet(0x82, Buffer.from([0, 1]), ...[filters].flat().flatMap((filter) => [text(filter), options]));
 }
 
 /** PUBLISH (3.3). A packet identifier makes it QoS 1. */
