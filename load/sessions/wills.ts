@@ -6,6 +6,7 @@
 import { Cluster } from "../lib/cluster.js";
 import type { ClusterNode } from "../lib/cluster-node.js";
 import { inParallel } from "../lib/drain-socket.js";
+import { HttpConnection } from "../lib/http-client.js";
 import { delay, waitUntil } from "../lib/support.js";
 import type { Terrain } from "../lib/terrain.js";
 import type { Violation, ViolationKind } from "./audit.js";
@@ -61,6 +62,22 @@ class Watcher {
   }
 }
 
+/** Waits until a node knows that a client is gone. */
+async function closed(node: ClusterNode, clientId: string): Promise<void> {
+  const connection = new HttpConnection(node.http);
+  try {
+    const deadlineMs = performance.now() + TIMEOUT_MS;
+    while (performance.now() < deadlineMs) {
+      const { status, body } = await connection.ask("GET", `/sessions/${clientId}`);
+      if (status === 404 || JSON.parse(body).connected === false) return;
+      await delay(10);
+    }
+  } finally {
+    connection.close();
+  }
+  throw new Error(`${clientId} said goodbye, and is still connected`);
+}
+
 class WillsCourse {
   readonly violations: Violation[] = [];
   readonly firstMs: number[] = [];
@@ -107,6 +124,9 @@ class WillsCourse {
     const polite = clients.filter((_, at) => at % POLITE_EACH === 0);
     for (const client of polite) client.disconnect();
     await waitUntil(() => polite.every((client) => !client.isOpen), TIMEOUT_MS);
+    // Nothing answers DISCONNECT: only the group can say that it knows.
+    const survivor = nodes.find((one) => one !== victim) ?? victim;
+    for (let at = 0; at < count; at += POLITE_EACH) await closed(survivor, `mortal-${number}-${at}`);
     const due = count - polite.length;
     const killedAtMs = performance.now();
     await victim.kill();
