@@ -4,7 +4,7 @@
  */
 import type { Broker } from "../broker.js";
 import { limits } from "../limits.js";
-import type { StoredMessage } from "../state-machine/effects.js";
+import { bodyBytes, type StoredMessage } from "../state-machine/effects.js";
 import { type Filter, FilterSet } from "../topics/filter-set.js";
 import { isWildcard } from "../topics/topic-name.js";
 
@@ -54,7 +54,7 @@ export class RetainedQueue {
       const message = filters.matches(topic) ? this.#lookUp(topic) : undefined;
       if (message === undefined || message.position > matched.asOf) continue;
       messages.push(message);
-      bytes += message.payload.length;
+      bytes += bodyBytes(message);
     }
     return messages;
   }

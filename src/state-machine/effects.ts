@@ -30,6 +30,11 @@ export interface StoredMessage {
   readonly publisher: number;
 }
 
+/** What counts of a message wherever memory is bounded: it may have more properties than payload. */
+export function bodyBytes({ payload, properties }: Pick<StoredMessage, "payload" | "properties">): number {
+  return payload.byteLength + properties.byteLength;
+}
+
 /** What a publish gave: where its messages stand. */
 export interface Published {
   readonly kind: "published";

@@ -4,7 +4,7 @@
  */
 import { ownedCopy } from "../commands/codec/owned-copy.js";
 import { NO_PROPERTIES } from "../commands/command.js";
-import type { StoredMessage, TopicRef } from "./effects.js";
+import { bodyBytes, type StoredMessage, type TopicRef } from "./effects.js";
 import type { RecordBatch } from "./record-batch.js";
 import { encodeRetained, type RetainedRecord, recordKey } from "./records.js";
 
@@ -32,14 +32,14 @@ export class RetainedMessages {
   }
 
   /** Whether a message would stay within the ceilings. What makes the topic's own smaller always does. */
-  fits(topicId: number | undefined, message: Bodied): boolean {
+  fits(topicId: number | undefined, message: Pick<StoredMessage, "payload" | "properties">): boolean {
     if (message.payload.byteLength === 0) return true;
-    const bytes = sizeOf(message);
+    const bytes = bodyBytes(message);
     const present = topicId === undefined ? undefined : this.#byTopic.get(topicId);
     if (present === undefined) {
       return this.#byTopic.size < this.#messagesMax && this.#bytes + bytes <= this.#bytesMax;
     }
-    const presentBytes = sizeOf(present);
+    const presentBytes = bodyBytes(present);
     return bytes <= presentBytes || this.#bytes - presentBytes + bytes <= this.#bytesMax;
   }
 
@@ -100,23 +100,16 @@ export class RetainedMessages {
 
   #add(message: StoredMessage): void {
     this.#byTopic.set(message.topic.id, message);
-    this.#bytes += sizeOf(message);
+    this.#bytes += bodyBytes(message);
   }
 
   #drop(topicId: number): boolean {
     const present = this.#byTopic.get(topicId);
     if (present === undefined) return false;
     this.#byTopic.delete(topicId);
-    this.#bytes -= sizeOf(present);
+    this.#bytes -= bodyBytes(present);
     return true;
   }
-}
-
-/** What counts against the ceiling. */
-type Bodied = Pick<StoredMessage, "payload" | "properties">;
-
-function sizeOf({ payload, properties }: Bodied): number {
-  return payload.byteLength + properties.byteLength;
 }
 
 function isAlive(message: StoredMessage, nowMs: number): boolean {

@@ -26,7 +26,7 @@ export interface ReadQuery {
   /** ... and up to this one; beyond the newest message it stands for the newest. */
   readonly through: number;
   readonly messagesMax: number;
-  /** Stops once this many payload bytes are gathered (at least one message is given). */
+  /** Stops once this many bytes of payloads and properties are gathered (at least one message is given). */
   readonly bytesMax: number;
 }
 

@@ -1,5 +1,5 @@
-/** A page of a read while it is filled (pure): counts messages and payload bytes and says when it is full. */
-import type { StoredMessage } from "../state-machine/effects.js";
+/** A page of a read while it is filled (pure): counts messages and bytes and says when it is full. */
+import { bodyBytes, type StoredMessage } from "../state-machine/effects.js";
 import type { ReadPage, ReadQuery } from "./message-store.js";
 
 export class PageBuilder {
@@ -26,7 +26,7 @@ export class PageBuilder {
   /** Adds the next message; false once the page is full with it. */
   add(message: StoredMessage): boolean {
     this.#messages.push(message);
-    this.#bytes += message.payload.length;
+    this.#bytes += bodyBytes(message);
     return !this.full;
   }
 

@@ -4,7 +4,7 @@
  * is a view of; as the messages here are contiguous, those buffers are little more than the payloads.
  */
 import { assertInvariant } from "../errors.js";
-import type { StoredMessage } from "../state-machine/effects.js";
+import { bodyBytes, type StoredMessage } from "../state-machine/effects.js";
 
 /** What a message costs beside its payload: the object, its view and its slot. */
 const MESSAGE_OVERHEAD_BYTES = 200;
@@ -19,7 +19,7 @@ export class RecentMessages {
   #first: number;
   #bytes = 0;
 
-  /** `bytesMax` counts `heldBytes` and overhead; `lastPosition` is the position before the first message to come. */
+  /** `bytesMax` counts `bodyBytes` and overhead; `lastPosition` is the position before the first message to come. */
   constructor(bytesMax: number, lastPosition: number) {
     this.#bytesMax = bytesMax;
     this.#first = lastPosition + 1;
@@ -34,7 +34,7 @@ export class RecentMessages {
     return this.#first + this.#slots.length - this.#head - 1;
   }
 
-  /** Adds messages that follow `lastPosition`; gives their `heldBytes`. */
+  /** Adds messages that follow `lastPosition`; gives their `bodyBytes`. */
   append(messages: readonly StoredMessage[]): number {
     const slots = this.#slots;
     let bytes = 0;
@@ -42,7 +42,7 @@ export class RecentMessages {
       const message = messages[i];
       if (message === undefined) continue;
       slots.push(message);
-      bytes += heldBytes(message);
+      bytes += bodyBytes(message);
     }
     this.#bytes += bytes + messages.length * MESSAGE_OVERHEAD_BYTES;
     return bytes;
@@ -60,7 +60,7 @@ export class RecentMessages {
     while (this.#bytes > this.#bytesMax && this.#first <= through) {
       const message = this.#slots[this.#head];
       if (message === undefined) break;
-      this.#bytes -= heldBytes(message) + MESSAGE_OVERHEAD_BYTES;
+      this.#bytes -= bodyBytes(message) + MESSAGE_OVERHEAD_BYTES;
       this.#slots[this.#head] = undefined;
       this.#head += 1;
       this.#first += 1;
@@ -70,9 +70,4 @@ export class RecentMessages {
       this.#head = 0;
     }
   }
-}
-
-/** The bytes that a message holds in memory: its payload and its properties. */
-export function heldBytes({ payload, properties }: StoredMessage): number {
-  return payload.length + properties.length;
 }

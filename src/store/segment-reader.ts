@@ -299,7 +299,8 @@ async function pick(
     // What a page before this one may have had a part of does not count: some of it must still be ahead.
     if (block.firstPosition <= after) continue;
     messages += block.messages;
-    bytes += block.bytes;
+    // All of it: properties count, and the index knows the bytes of payloads alone.
+    bytes += block.length;
   }
   const blocks = found.slice(0, count).sort((a, b) => a.offset - b.offset);
   return { blocks, horizon };

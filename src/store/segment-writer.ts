@@ -4,11 +4,12 @@
  * and in the Raft log. Whatever else must not meet a write (sealing, retention) takes its turn in the same queue.
  */
 import { assertInvariant, type FatalError } from "../errors.js";
+import { bodyBytes } from "../state-machine/effects.js";
 import { decodeGroupHeader, type Scratch, scratch } from "./block.js";
 import { diskError, writeAside } from "./disk.js";
 import { GroupEncoder } from "./group-encoder.js";
 import type { StoreMark } from "./message-store.js";
-import { heldBytes, type RecentMessages } from "./recent-messages.js";
+import type { RecentMessages } from "./recent-messages.js";
 import { type ActiveSegment, type SegmentCatalog, SegmentHandle } from "./segment-catalog.js";
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, storeFileName } from "./segment-format.js";
 import { GrowingIndex } from "./segment-index.js";
@@ -203,7 +204,7 @@ export class SegmentWriter {
     this.#end = { segment: active.number, bytes: active.bytes };
     this.#writtenThrough = active.lastPosition;
     for (let position = from + 1; position <= this.#writtenThrough; position += 1) {
-      this.#unwrittenBytes -= heldBytes(this.#recent.at(position)) + MESSAGE_BYTES;
+      this.#unwrittenBytes -= bodyBytes(this.#recent.at(position)) + MESSAGE_BYTES;
     }
     this.#table.countThrough(this.#recent, this.#writtenThrough);
     this.#recent.evict(this.#writtenThrough);

@@ -2,10 +2,11 @@
  * Batches kept in memory for subscribers that are a little behind, of all topic brokers together: a ceiling on bytes, the
  * oldest out first. Whoever finds his batch here costs neither a read of the store nor an encoding.
  */
+import { bodyBytes } from "../state-machine/effects.js";
 import type { KeptBatches } from "./kept-batches.js";
 import type { DeliveryBatch } from "./subscriber.js";
 
-/** What a message costs beside its payload: the object, its place in arrays, its header in an encoding. */
+/** What a message costs beside its payload and properties: the object, its place in arrays, its header in an encoding. */
 export const MESSAGE_OVERHEAD_BYTES = 160;
 
 /** What a batch costs beside its messages: objects, maps, buffer heads. It bounds how many there can be, too. */
@@ -120,6 +121,6 @@ function buffersOf(batch: DeliveryBatch): ArrayBufferLike[] {
 
 function encodingBytesOf(batch: DeliveryBatch): number {
   let bytes = 0;
-  for (const { payload } of batch.messages) bytes += payload.byteLength + MESSAGE_OVERHEAD_BYTES;
+  for (const message of batch.messages) bytes += bodyBytes(message) + MESSAGE_OVERHEAD_BYTES;
   return bytes;
 }

@@ -2,7 +2,7 @@
  * The subscribers of one filter set and the queue of what they have not been given yet. A flush makes one batch of the queue,
  * hands it to everybody who is live and keeps it for those who are not; ranges of successive batches touch.
  */
-import type { StoredMessage, TopicRef } from "../state-machine/effects.js";
+import { bodyBytes, type StoredMessage, type TopicRef } from "../state-machine/effects.js";
 import type { FilterSet } from "./filter-set.js";
 import { KeptBatches } from "./kept-batches.js";
 import type { LiveSubscription } from "./live-subscription.js";
@@ -106,7 +106,7 @@ export class TopicBroker {
     const wasFull = this.#isFull;
     if (this.#queue.length === 0) this.#queue = [message];
     else this.#queue.push(message);
-    this.#queueBytes += message.payload.byteLength;
+    this.#queueBytes += bodyBytes(message);
     if (!wasFull && this.#isFull) fanout.mustFlush(this);
   }
 
@@ -159,11 +159,11 @@ export class TopicBroker {
     let from = 0;
     let bytes = 0;
     for (const [index, message] of queue.entries()) {
-      bytes += message.payload.byteLength;
+      bytes += bodyBytes(message);
       if (index === from || (bytes <= flushBytesMax && index - from < flushMessagesMax)) continue;
       this.#handOver(queue.slice(from, index), message.position - 1);
       from = index;
-      bytes = message.payload.byteLength;
+      bytes = bodyBytes(message);
     }
     this.#handOver(queue.slice(from), publishedThrough);
   }

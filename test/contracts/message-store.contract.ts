@@ -199,6 +199,17 @@ export function describeMessageStore(name: string, start: () => Promise<MessageS
       await expect(home.create().open(beyond, topicOf)).rejects.toMatchObject({ code: "store_corrupt" });
     });
 
+    it("counts properties like payloads when it fills a page", async () => {
+      const { store } = await opened();
+      const stream = new Stream();
+      for (let i = 0; i < 10; i += 1) {
+        store.append([stream.message(1, { payload: "x", properties: new Uint8Array(1_000).fill(0x26) })]);
+        if (i % 3 === 2) await store.sync();
+      }
+      expect(positions(await store.read(query({ bytesMax: 2_500 })))).toEqual([1, 2, 3]);
+      expect((await readAll(store, { bytesMax: 2_500 })).messages.map(show)).toEqual(stream.all.map(show));
+    });
+
     describe("retention", () => {
       const filled = async (): Promise<{
         store: MessageStore;

@@ -58,15 +58,18 @@ export class Bench {
   }
 
   /** One log entry with a message of `payloadBytes` to each of the topics. */
-  publish(names: readonly string[], payloadBytes = 1): readonly StoredMessage[] {
-    const messages = this.append(names, payloadBytes);
+  publish(names: readonly string[], payloadBytes = 1, propertyBytes = 0): readonly StoredMessage[] {
+    const messages = this.append(names, payloadBytes, propertyBytes);
     this.brokers.publish(messages);
     return messages;
   }
 
   /** The same as far as the store goes: the brokers are not told. */
-  append(names: readonly string[], payloadBytes = 1): readonly StoredMessage[] {
-    const messages = names.map((name, index) => this.#message(name, this.head + 1 + index, payloadBytes));
+  append(names: readonly string[], payloadBytes = 1, propertyBytes = 0): readonly StoredMessage[] {
+    const messages = names.map((name, index) => ({
+      ...this.#message(name, this.head + 1 + index, payloadBytes),
+      properties: new Uint8Array(propertyBytes),
+    }));
     this.store.append(messages);
     return messages;
   }

@@ -64,7 +64,10 @@ describe("live", () => {
     expect(subscription.behind).toBe(false);
   });
 
-  test("a full queue does not wait for its turn, and flushes alone", () => {
+  test.each([
+    ["payloads", 60, 0],
+    ["properties", 1, 59],
+  ])("a queue that is full of %s does not wait for its turn, and flushes alone", (_, payload, properties) => {
     const bench = new Bench({ flushBytesMax: 100 });
     const [slow, a, b] = [new RecordingSink(), new RecordingSink(), new RecordingSink()];
     slow.within = () => bench.clock.spend(10);
@@ -73,8 +76,8 @@ describe("live", () => {
     subscribe(bench, "b", null, b);
     bench.publish(["slow"]);
     bench.clock.turn();
-    bench.publish(["a", "b"], 60);
-    bench.publish(["a"], 60);
+    bench.publish(["a", "b"], payload, properties);
+    bench.publish(["a"], payload, properties);
     bench.clock.turn();
     expect([a.log, b.log]).toEqual([[[2, 4]], []]);
     bench.clock.advance(50);
