@@ -1,7 +1,8 @@
 /** All nodes of a run, those that are, those to come and those that were; and who of them answers now. */
 import type { RaftNode } from "../../cluster/node.js";
 import type { Chance } from "./chance.js";
-import type { Life, Setting } from "./life.js";
+import type { Life } from "./life.js";
+import type { Setting } from "./setting.js";
 import { SimNode, type SimNodeOptions } from "./sim-node.js";
 
 /** Ids that one run may use up. */

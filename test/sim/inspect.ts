@@ -1,6 +1,7 @@
 /** What must hold of a node that has just come up, or at rest: its store, its state and its answers agree with what was seen. */
 import type { StoredMessage } from "../../src/state-machine/effects.js";
-import type { Life, Setting } from "./life.js";
+import type { Life } from "./life.js";
+import type { Setting } from "./setting.js";
 
 function messagesOf(life: Life): StoredMessage[] {
   const messages: StoredMessage[] = [];

@@ -6,11 +6,7 @@
 import type { Duplex } from "node:stream";
 import { ClusterError } from "../../cluster/errors.js";
 import type { LogStore } from "../../cluster/log/log-store.js";
-import { RaftNode } from "../../cluster/node.js";
-import type { Origin } from "../../cluster/node-options.js";
-import type { CrashPoint } from "../../cluster/ready-loop.js";
-import type { StateMachine } from "../../cluster/state-machine.js";
-import type { RefusalCode } from "../../cluster/transport/handshake.js";
+import type { RaftNode } from "../../cluster/node.js";
 import type { Command } from "../../src/commands/command.js";
 import { type Done, Submitter } from "../../src/commands/submit.js";
 import type { MqttEdge } from "../../src/edges/mqtt/server.js";
@@ -25,62 +21,20 @@ import type { Effect } from "../../src/state-machine/effects.js";
 import type { MessageStore } from "../../src/store/message-store.js";
 import { TopicBrokers } from "../../src/topics/registry.js";
 import type { Scope } from "./event-queue.js";
-import type { History } from "./history.js";
-import type { Ledger } from "./ledger.js";
-import type { Profile } from "./profile.js";
-import { recorded } from "./recorded.js";
-import { addressOf, changeAt } from "./roster.js";
-import type { Proposals, Seams } from "./seams.js";
+import type { Proposals } from "./seams.js";
+import type { Host } from "./setting.js";
 import type { SimClock } from "./sim-clock.js";
 import type { SimDisk } from "./sim-disk.js";
 import { createSimEdge } from "./sim-edge.js";
-import type { SimNetwork } from "./sim-network.js";
 import { createSimPresence } from "./sim-presence.js";
-import type { Door } from "./sim-transport.js";
-import { Crashed, type World } from "./world.js";
+import { createSimRaft, GROUP } from "./sim-raft.js";
+import { Crashed } from "./world.js";
 
-const GROUP = 0;
 const POLL_MS = 2;
 const DAY_MS = 86_400_000;
 const PLENTY = 1 << 30;
 const NO_STATUS = { leaderId: "", term: 0, commitIndex: 0, appliedIndex: 0, members: [] } as const;
-const RAFT_TICKS = { electionTicks: 10, heartbeatTicks: 1 } as const;
 const SILENT = { observe: () => undefined };
-
-/** What all lives of all nodes have in common. */
-export interface Setting {
-  readonly world: World;
-  readonly profile: Profile;
-  readonly seams: Seams;
-  readonly network: SimNetwork;
-  readonly history: History;
-  readonly ledger: Ledger;
-}
-
-/** What a life knows of its node. */
-export interface Host {
-  readonly id: string;
-  readonly setting: Setting;
-  readonly scope: Scope;
-  readonly clock: SimClock;
-  readonly disk: SimDisk;
-  /** Of its disk. */
-  readonly tag: string;
-  readonly streamTag: () => string;
-  readonly random: () => number;
-  /** Kept durably by the node: above that of every earlier life. */
-  readonly incarnation: number;
-  /** Listens before it starts, as where the system chooses the port. */
-  readonly listensFirst: boolean;
-  /** Joins, if that is what the node was told. */
-  readonly origin: () => Promise<Origin>;
-  /** As it was told when it joined; "" before. */
-  readonly clusterId: () => string;
-  /** May end the life. */
-  readonly onCrashPoint: (point: CrashPoint) => void;
-  /** It does not belong, or not any more: its life is about to end. */
-  readonly onExpelled: (code: string) => void;
-}
 
 /** A node that is told one of these stops, and says so. */
 const EXPELLING: ReadonlySet<string> = new Set(["member_removed", "member_wiped"]);
@@ -133,7 +87,12 @@ export class Life {
     this.#brokers = this.#createBrokers();
     const { log, machine } = seams.consensus(seams.log(host.disk), this.replica);
     this.#log = log;
-    this.raft = this.#createRaft(log, machine);
+    this.raft = createSimRaft(host, {
+      log,
+      machine,
+      onFailed: (error) => this.#fail(error),
+      onLeader: () => this.#submitter.proposeAgain(),
+    });
     this.#housekeeping = new Housekeeping({
       replica: this.replica,
       store: this.store,
@@ -265,77 +224,6 @@ export class Life {
       onError: (error) => this.#fail(error instanceof Error ? error : new Error(String(error))),
       limits: this.#host.setting.profile.fanout,
     });
-  }
-
-  #createRaft(log: LogStore, machine: StateMachine): RaftNode {
-    const { id, tag, setting, scope, disk, random, onCrashPoint } = this.#host;
-    const { world, profile, history, network, seams } = setting;
-    return new RaftNode({
-      id,
-      tag,
-      log,
-      snapshots: seams.snapshots(disk),
-      machine: recorded(machine, (entries) => {
-        if (!scope.alive) throw new Crashed();
-        history.begins(id, entries[0]?.index ?? 0);
-        for (const entry of entries) {
-          history.applied(id, entry, entry.data.byteLength > 0 ? null : changeAt(log, entry.index));
-        }
-      }),
-      transport: network.join(id, scope, this.#door()),
-      group: GROUP,
-      ticker: this.clock,
-      random,
-      limits: {
-        ...RAFT_TICKS,
-        tickMs: profile.tickMs,
-        messageBytesMax: profile.messageBytesMax,
-        applyBytesMax: profile.applyBytesMax,
-        uncommittedBytesMax: 1 << 26,
-        inflightMessagesMax: 16,
-        snapshotLogBytes: profile.snapshotLogBytes,
-        snapshotBytesPerSecondMax: 1e9,
-      },
-      onWarning: (facts, text) => {
-        if (!scope.alive) return;
-        world.tell(`n${id}`, text);
-        if ("error" in facts) world.fail(`node ${id} warned: ${text}: ${String(facts.error)}`);
-      },
-      onFailed: (error) => this.#fail(error),
-      onLeader: (leaderId) => {
-        if (scope.alive && leaderId !== "") this.#submitter.proposeAgain();
-      },
-      onSnapshot: (index) => {
-        world.counts.snapshots += 1;
-        world.tell(`n${id}`, `snapshot at entry ${index}`);
-      },
-      crashPoint: onCrashPoint,
-    });
-  }
-
-  /** As src/core.ts joins the transport to the membership. */
-  #door(): Door {
-    const { id, tag, clusterId, setting } = this.#host;
-    return {
-      identity: () => ({
-        id,
-        tag,
-        clusterId: this.raft.status().roster.clusterId || clusterId(),
-        address: addressOf(id),
-      }),
-      admit: (peer) => setting.seams.admit(this.raft, peer),
-      sends: setting.seams.sends,
-      met: (peer) => this.raft.meet(peer),
-      refused: (by, code) => this.#turnedAway(by, code),
-    };
-  }
-
-  #turnedAway(by: string, code: RefusalCode): void {
-    const { id, setting } = this.#host;
-    setting.world.tell(`n${id}`, `is refused by ${by}: ${code}`);
-    setting.world.counts.refusals += 1;
-    if (code === "member_removed" || code === "member_wiped") this.raft.expelled(code, `${by} says so`);
-    else if (code !== "member_unknown") setting.world.fail(`node ${id} is refused by ${by}: ${code}`);
   }
 
   #createSubmitter(): Submitter {

@@ -6,8 +6,8 @@ import type { RaftNode } from "../../cluster/node.js";
 import type { NodeId } from "../../cluster/types.js";
 import type { Chance } from "./chance.js";
 import type { Group } from "./group.js";
-import type { Setting } from "./life.js";
 import { addressOf } from "./roster.js";
+import type { Setting } from "./setting.js";
 import type { SimNode } from "./sim-node.js";
 
 const VOTERS_MIN = 3;

@@ -1,9 +1,9 @@
 /** What goes wrong, and when: crashes at any moment and at the named points, clean stops, wrong clocks, losses, bad networks, pauses. */
 import type { Chance } from "./chance.js";
 import type { Group } from "./group.js";
-import type { Setting } from "./life.js";
 import { MembershipNemesis } from "./membership-nemesis.js";
 import type { Profile } from "./profile.js";
+import type { Setting } from "./setting.js";
 import type { SimNetwork } from "./sim-network.js";
 import type { Loss, SimNode } from "./sim-node.js";
 import type { World } from "./world.js";

@@ -6,7 +6,8 @@ import type { Command, OutgoingMessage } from "../../src/commands/command.js";
 import type { CommandResult, Published } from "../../src/state-machine/effects.js";
 import type { Chance } from "./chance.js";
 import { contentTypeOf, payloadOf } from "./ledger.js";
-import type { Life, Setting } from "./life.js";
+import type { Life } from "./life.js";
+import type { Setting } from "./setting.js";
 
 const KEPT_TOPICS = ["keep/a", "keep/b", "keep/b/c"];
 const PASSING_TOPICS = ["temp/a", "temp/b"];

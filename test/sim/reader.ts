@@ -3,7 +3,8 @@
  * before the barrier began.
  */
 import type { Chance } from "./chance.js";
-import type { Life, Setting } from "./life.js";
+import type { Life } from "./life.js";
+import type { Setting } from "./setting.js";
 
 export class Reader {
   /** Answered since the world began. */

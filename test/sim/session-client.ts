@@ -6,8 +6,9 @@ import type { IConnackPacket, IPublishPacket, Packet } from "mqtt-packet";
 import { filterMatches } from "../../src/topics/topic-name.js";
 import type { Chance } from "./chance.js";
 import { contentTypeOf, type Fact, idOf, payloadOf } from "./ledger.js";
-import type { Life, Setting } from "./life.js";
+import type { Life } from "./life.js";
 import { MqttConnection } from "./mqtt-client.js";
+import type { Setting } from "./setting.js";
 
 const FILTERS = ["#", "keep/a", "keep/+", "temp/a", "keep/b/#"];
 const TOPICS = ["keep/a", "keep/b", "keep/b/c"];

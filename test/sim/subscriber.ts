@@ -5,7 +5,8 @@
 import { FilterSet } from "../../src/topics/filter-set.js";
 import type { DeliveryBatch, SubscriberSink, Subscription } from "../../src/topics/subscriber.js";
 import type { Chance } from "./chance.js";
-import type { Life, Setting } from "./life.js";
+import type { Life } from "./life.js";
+import type { Setting } from "./setting.js";
 
 const FILTERS = [["#"], ["keep/a"], ["temp/a"], ["keep/+"], ["keep/b/#", "temp/b"], ["keep/a", "keep/b"]];
 
