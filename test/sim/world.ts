@@ -1,6 +1,6 @@
 /**
  * The simulated world: one virtual clock, one queue of events, one seed. Between two events every promise that can go on has gone
- * on: the production code under it awaits nothing real, so a turn of the event loop leaves nothing behind.
+ * on: the production code under it awaits nothing real, so a few rounds of ticks and promises leave nothing behind.
  */
 import { Chance } from "./chance.js";
 import { EventQueue, type Scope, type SimEvent } from "./event-queue.js";
@@ -32,7 +32,19 @@ export interface Counts {
   refusals: number;
 }
 
-const drained = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** Rounds of `process.nextTick` after an event: each begins when no promise can go on, so streams within streams come to rest. */
+const ROUNDS = 3;
+/** Now and then the process hears of signals and timers too. */
+const EVENTS_A_TURN = 5_000;
+/** How often, in virtual time, it is asked whether a run is over: the answer may have to look far. */
+const ASK_PERIOD_MS = 2;
+
+const nextTick = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+async function drained(): Promise<void> {
+  for (let round = 0; round < ROUNDS; round += 1) await nextTick();
+}
 
 export class World {
   readonly chance: Chance;
@@ -61,6 +73,7 @@ export class World {
   violation: string | null = null;
   readonly #queue = new EventQueue();
   #order = 0;
+  #events = 0;
 
   constructor(seed: number, print: ((line: string) => void) | null = null) {
     this.chance = new Chance(seed);
@@ -94,15 +107,21 @@ export class World {
   }
 
   async runUntil(endMs: number, isDone: () => boolean = () => false): Promise<boolean> {
+    let askMs = this.nowMs;
     while (this.violation === null) {
-      if (isDone()) return true;
+      if (this.nowMs >= askMs) {
+        if (isDone()) return true;
+        askMs = this.nowMs + ASK_PERIOD_MS;
+      }
       const event = this.#queue.peek();
       if (event === undefined || event.atMs > endMs) {
         this.nowMs = Math.max(this.nowMs, endMs);
-        return false;
+        return isDone();
       }
       this.#queue.pop();
-      if (this.#happens(event)) await drained();
+      if (!this.#happens(event)) continue;
+      this.#events += 1;
+      await (this.#events % EVENTS_A_TURN === 0 ? turn() : drained());
     }
     return false;
   }
