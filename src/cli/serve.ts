@@ -21,6 +21,9 @@ export const serve: CliCommand = {
       process.stdout.write(`${settingsHelp()}\n`);
       return 0;
     }
+    // Part by part: the files of all modules at once are more descriptors than a small limit leaves.
+    await import("../runtime/metrics.js");
+    await import("../edges/mqtt/server.js");
     const { runNode } = await import("./run-node.js");
     return await runNode(config);
   },
