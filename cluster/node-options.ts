@@ -12,6 +12,8 @@ export interface Ticker {
   every(periodMs: number, task: () => void): () => void;
   after(delayMs: number, task: () => void): () => void;
   monotonicMs(): number;
+  /** Wall clock, milliseconds since 1970: what peers are told of it. May jump. */
+  nowMs(): number;
 }
 
 export interface RaftNodeLimits {

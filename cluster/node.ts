@@ -24,6 +24,7 @@ import { tagsInLog } from "./tags-in-log.js";
 import type { PeerIdentity } from "./transport/handshake.js";
 import type { PeerFrame, PeerView } from "./transport/transport.js";
 import type { HardState, LogIndex, MembershipChange, NodeId, PeerMessage } from "./types.js";
+import { WallClocks } from "./wall-clocks.js";
 
 /** The leader's chores come every so many ticks. */
 const CHORE_TICKS = 4;
@@ -40,6 +41,7 @@ export class RaftNode {
   readonly #changes: MemberChanges;
   readonly #proposals: Proposals;
   readonly #reports: MemberReports;
+  readonly #clocks: WallClocks;
   readonly #sender: SnapshotSender;
   readonly #receiver: SnapshotReceiver;
   #keeper: SnapshotKeeper | null = null;
@@ -90,6 +92,7 @@ export class RaftNode {
       status,
       isAlive: (member) => this.#isAlive(member),
     });
+    this.#clocks = new WallClocks(id, this.#calls, ticker, () => this.#membership.current.voters);
     this.#proposals = new Proposals({
       group,
       status,
@@ -199,6 +202,11 @@ export class RaftNode {
   /** How far each member is, and whether it is heard of, as the leader knows. Rejects with `no_leader`. */
   matches(): Promise<ReadonlyMap<NodeId, MemberReport>> {
     return this.#reports.ask();
+  }
+
+  /** The latest time that a majority of the voters' wall clocks have reached; `null` when no majority answers. */
+  agreedMs(): Promise<number | null> {
+    return this.#clocks.agreedMs();
   }
 
   /** Before a stop: another voter takes over, if one can. */

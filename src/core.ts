@@ -9,20 +9,29 @@ import { SegmentLog } from "../cluster/log/segment-log.js";
 import { RaftNode } from "../cluster/node.js";
 import type { RefusalCode } from "../cluster/transport/handshake.js";
 import type { Transport } from "../cluster/transport/transport.js";
+import type { LogClock } from "./commands/log-clock.js";
 import { Submitter } from "./commands/submit.js";
 import type { ServeConfig } from "./config.js";
 import type { Lifecycle } from "./lifecycle.js";
 import { limits } from "./limits.js";
+import {
+  createHousekeeping,
+  createLogClock,
+  createPresence,
+  createTimekeeper,
+  type Group,
+} from "./log-time.js";
 import { createPeerSide, type PeerSide } from "./peers.js";
 import type { DataDirectory } from "./replica/data-directory.js";
 import { DiskWatch } from "./replica/disk-watch.js";
 import { EventIds } from "./replica/event-id.js";
 import { GroupControl } from "./replica/group-control.js";
-import { Housekeeping } from "./replica/housekeeping.js";
+import type { Housekeeping } from "./replica/housekeeping.js";
 import { LocalBroker } from "./replica/local-broker.js";
-import { Presence } from "./replica/presence.js";
+import type { Presence } from "./replica/presence.js";
 import { Replica } from "./replica/replica.js";
 import { SessionEvents } from "./replica/session-events.js";
+import type { Timekeeper } from "./replica/timekeeper.js";
 import { systemClock } from "./runtime/clock.js";
 import type { Logger } from "./runtime/logger.js";
 import type { Metrics } from "./runtime/metrics.js";
@@ -54,6 +63,9 @@ export interface Core {
   readonly broker: LocalBroker;
   readonly cluster: GroupControl;
   readonly presence: Presence;
+  /** Its wall is the log's time. */
+  readonly clock: LogClock;
+  readonly timekeeper: Timekeeper;
   /** `host:port` for peers, or `null`. */
   readonly peer: string | null;
 }
@@ -109,49 +121,41 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     logger.info({ leaderId, term: raft.status().term }, leaderId === "" ? "no leader" : "leader");
     if (leaderId !== "") submitter.proposeAgain();
   });
-  const submitter: Submitter = createSubmitter(parts, raft, disk);
-  const presence = createPresence(parts, { raft, replica, submitter });
-  const housekeeping = createHousekeeping(parts, replica, store);
+  const clock = createLogClock(parts, replica);
+  const submitter: Submitter = createSubmitter(parts, raft, disk, clock);
+  const group: Group = { raft, replica, submitter, clock };
+  const presence = createPresence(parts, group);
+  const timekeeper = createTimekeeper(parts, group);
+  const housekeeping = createHousekeeping(parts, { replica, store, clock });
+  const half = { replica, store, raft, log, submitter, brokers, disk };
+  const made = { ...half, housekeeping, presence, clock, timekeeper };
   try {
     await replica.open();
     await disk.start(systemClock);
     await unlessFailed(lifecycle, startRaft(raft, peers, directory));
-    await untilServing(parts, { raft, submitter, replica, presence });
+    await untilServing(parts, made);
     await housekeeping.start();
   } catch (error) {
     lifecycle.phase = "stopping";
-    await closeAll({ presence, housekeeping, disk, raft, submitter, brokers, replica, log });
+    await closeAll(made);
     throw error;
   }
   const cluster = new GroupControl(raft, config.nodeId);
-  const broker = createBroker(parts, { replica, store, brokers, submitter, cluster, sessions, presence });
-  const peer = peers.address();
-  return {
-    replica,
-    store,
-    raft,
-    log,
-    submitter,
-    brokers,
-    disk,
-    housekeeping,
-    broker,
-    cluster,
-    presence,
-    peer,
-  };
+  const broker = createBroker(parts, { ...made, cluster, sessions });
+  return { ...made, broker, cluster, peer: peers.address() };
 }
 
 /** In reverse order of opening. What closing finds is no news beside why the start failed. */
 async function closeAll(
   half: Pick<
     Core,
-    "presence" | "housekeeping" | "disk" | "raft" | "submitter" | "brokers" | "replica" | "log"
+    "presence" | "timekeeper" | "housekeeping" | "disk" | "raft" | "submitter" | "brokers" | "replica" | "log"
   >,
 ): Promise<void> {
-  const { presence, housekeeping, disk, raft, submitter, brokers, replica, log } = half;
+  const { presence, timekeeper, housekeeping, disk, raft, submitter, brokers, replica, log } = half;
   const steps: readonly (() => unknown)[] = [
     () => presence.stop(),
+    () => timekeeper.stop(),
     () => housekeeping.stop(),
     () => raft.stop(),
     () => submitter.abandon("shutting_down"),
@@ -167,30 +171,6 @@ async function closeAll(
       // The next one still has to be closed.
     }
   }
-}
-
-function createHousekeeping(
-  { config, lifecycle, logger, metrics }: CoreParts,
-  replica: Replica,
-  store: SegmentStore,
-): Housekeeping {
-  return new Housekeeping({
-    replica,
-    store,
-    clock: systemClock,
-    checkpointPeriodMs: limits.checkpointPeriodMs,
-    retentionPeriodMs: limits.retentionPeriodMs,
-    retention: {
-      ageMs: config.retentionAgeMs,
-      bytes: config.retentionBytes,
-      heldBytes: config.sessionBacklogBytes,
-    },
-    onSessionLoss: (loss) => {
-      metrics.sessionMessagesLost.inc(loss.messages);
-      logger.warn(loss, "sessions lost messages: retention could hold them back no longer");
-    },
-    onFailed: lifecycle.fail,
-  });
 }
 
 function createTopicBrokers(
@@ -217,13 +197,14 @@ function createSubmitter(
   { config, directory, lifecycle, metrics }: CoreParts,
   raft: RaftNode,
   disk: DiskWatch,
+  clock: LogClock,
 ): Submitter {
   return new Submitter({
     origin: config.nodeId,
     incarnation: () => directory.incarnation,
     propose: (payload) => raft.propose(payload),
     refusal: () => lifecycle.refusal() ?? (disk.full ? "disk_full" : null),
-    clock: systemClock,
+    clock,
     publishSeconds: metrics.publishSeconds,
     limits,
   });
@@ -298,7 +279,13 @@ async function startRaft(raft: RaftNode, peers: PeerSide, directory: DataDirecto
  */
 async function untilServing(
   { logger, lifecycle, directory }: CoreParts,
-  { raft, submitter, replica, presence }: Pick<Core, "raft" | "submitter" | "replica" | "presence">,
+  {
+    raft,
+    submitter,
+    replica,
+    presence,
+    timekeeper,
+  }: Pick<Core, "raft" | "submitter" | "replica" | "presence" | "timekeeper">,
 ): Promise<void> {
   const cancelNotices = systemClock.every(START_NOTICE_MS, () => {
     const { leaderId, roster } = raft.status();
@@ -319,6 +306,8 @@ async function untilServing(
       await wait(START_POLL_MS);
     }
     await caughtUp(raft, lifecycle);
+    // How long the whole group was down, before anything is done by the time.
+    await timekeeper.start();
     const refusal = await presence.announce("");
     if (refusal !== null)
       logger.warn({ code: refusal }, "clients of this node's last life still count as connected");
@@ -356,26 +345,9 @@ async function caughtUp(raft: RaftNode, lifecycle: Lifecycle): Promise<void> {
   }
 }
 
-function createPresence(
-  { config, logger }: CoreParts,
-  { raft, replica, submitter }: Pick<Core, "raft" | "replica" | "submitter">,
-): Presence {
-  return new Presence({
-    nodeId: config.nodeId,
-    submit: (command, done) => submitter.submit(command, done),
-    nodesUp: () => replica.machine.nodesUp(),
-    nextDueMs: () => replica.machine.nextDueMs(),
-    isLeader: () => raft.status().role === "leader",
-    isAlive: (node) => raft.peers().some(({ id, isAlive }) => id === node && isAlive),
-    goneAfterMs: limits.nodeGoneAfterMs,
-    clock: systemClock,
-    logger,
-  });
-}
-
 function createBroker(
   { config, lifecycle }: CoreParts,
-  parts: Pick<Core, "replica" | "store" | "brokers" | "submitter" | "cluster" | "presence"> & {
+  parts: Pick<Core, "replica" | "store" | "brokers" | "submitter" | "cluster" | "presence" | "clock"> & {
     readonly sessions: SessionEvents;
   },
 ): LocalBroker {
@@ -384,7 +356,7 @@ function createBroker(
     ...parts,
     eventIds: () => eventIds,
     readiness: () => lifecycle.readiness(),
-    nowMs: systemClock.nowMs,
+    nowMs: () => parts.clock.nowMs(),
     historyBytesMax: limits.historyBytesMax,
     topicsMax: config.topicsMax,
     status: () => parts.cluster.localStatus(),

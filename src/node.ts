@@ -153,6 +153,7 @@ async function stopNode(
   if (!hasFailed) await committed(core, limits.shutdownMs / 3);
   core.disk.stop();
   core.presence.stop();
+  core.timekeeper.stop();
   await core.housekeeping.stop();
   await core.raft.stop();
   core.submitter.abandon("shutting_down");

@@ -23,6 +23,7 @@ export interface SubmitterOptions {
   readonly propose: (payload: Uint8Array) => boolean;
   /** A code when commands must be refused now (not ready, disk full, stopping), else `null`. */
   readonly refusal: () => ErrorCode | null;
+  /** Its wall is the log's time: envelopes are stamped with it. */
   readonly clock: Clock;
   readonly publishSeconds: Timing;
   readonly limits: {

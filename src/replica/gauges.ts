@@ -1,5 +1,6 @@
 /** The gauges of a node: read from the parts when somebody asks for GET /metrics. */
 import type { RaftNode } from "../../cluster/node.js";
+import type { LogClock } from "../commands/log-clock.js";
 import type { Submitter } from "../commands/submit.js";
 import type { ConnectedClient } from "../edges/edge.js";
 import type { Metrics } from "../runtime/metrics.js";
@@ -16,11 +17,12 @@ export interface GaugeSources {
   readonly brokers: TopicBrokers;
   readonly submitter: Submitter;
   readonly clients: () => readonly ConnectedClient[];
+  readonly clock: Pick<LogClock, "wallOffsetMs">;
 }
 
 /** Adds every gauge to `metrics`. */
 export function registerGauges(metrics: Metrics, sources: GaugeSources): void {
-  const { raft, replica, store, brokers, submitter, logBytes } = sources;
+  const { raft, replica, store, brokers, submitter, logBytes, clock } = sources;
   metrics.gauge("raft_term", "Current term", () => raft.status().term);
   metrics.gauge("raft_is_leader", "1 while this node leads", () => (raft.status().role === "leader" ? 1 : 0));
   metrics.gauge("raft_has_leader", "1 while a leader is known", () =>
@@ -43,6 +45,11 @@ export function registerGauges(metrics: Metrics, sources: GaugeSources): void {
     "commands_pending",
     "Commands submitted on this node and not yet applied",
     () => submitter.pendingCommands,
+  );
+  metrics.gauge(
+    "wall_clock_offset_seconds",
+    "By how much this node's wall clock is ahead of the log's time",
+    () => clock.wallOffsetMs / 1000,
   );
   metrics.gauge("store_bytes", "Bytes of the message segments", () => store.bytes());
   metrics.gauge("topics", "Topics", () => replica.machine.topicCount);

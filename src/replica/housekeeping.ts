@@ -17,6 +17,7 @@ export interface SessionLoss {
 export interface HousekeepingOptions {
   readonly replica: Pick<Replica, "machine" | "checkpoint">;
   readonly store: Pick<MessageStore, "retain">;
+  /** Its wall is the log's time: what is too old is so on every node alike. */
   readonly clock: Clock;
   readonly checkpointPeriodMs: number;
   readonly retentionPeriodMs: number;

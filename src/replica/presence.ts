@@ -27,6 +27,7 @@ export interface PresenceOptions {
   readonly isAlive: (node: string) => boolean;
   /** A node that is not alive for so long is gone: longer than a pause of its garbage collector or its disk. */
   readonly goneAfterMs: number;
+  /** Its wall is the log's time. */
   readonly clock: Clock;
   readonly logger: Logger;
 }

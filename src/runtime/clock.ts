@@ -3,6 +3,8 @@
  * simulator can be the clock.
  */
 
+import { uptime } from "node:os";
+
 /** Stops a timer; harmless when it has fired. */
 export type Cancel = () => void;
 
@@ -17,6 +19,23 @@ export interface Clock {
   every(periodMs: number, task: () => void): Cancel;
   /** Runs `task` once, after the input and output that are ready now have been handled. */
   soon(task: () => void): Cancel;
+}
+
+/** The last answer to `systemUptimeMs`, and when that was by the monotonic clock. */
+let lastUptime = { uptimeMs: 0, atMs: 0 };
+
+/**
+ * Milliseconds since the machine was started; goes on while it is suspended, which the monotonic clock of Linux does not. While the
+ * system cannot say (it reads a file, for which no descriptor may be left) the monotonic clock goes on from the last answer.
+ */
+export function systemUptimeMs(): number {
+  const atMs = performance.now();
+  try {
+    lastUptime = { uptimeMs: uptime() * 1000, atMs };
+    return lastUptime.uptimeMs;
+  } catch {
+    return lastUptime.uptimeMs + atMs - lastUptime.atMs;
+  }
 }
 
 /** The real clock. */

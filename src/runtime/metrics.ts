@@ -46,6 +46,8 @@ export interface Metrics {
   readonly leaderChanges: Count;
   /** Messages that retention dropped on this node while a session or a share needed them. */
   readonly sessionMessagesLost: Count;
+  /** This node's wall clock was set by more than a second. */
+  readonly wallClockJumps: Count;
   /** Adds a gauge that is read when somebody asks. */
   gauge(name: string, help: string, read: () => number): void;
   /** Adds a gauge with one label, read when somebody asks. */
@@ -96,6 +98,10 @@ export function createMetrics(): Metrics {
     sessionMessagesLost: counter(
       "session_messages_lost",
       "Messages that retention dropped here while a session or a share still needed them, at most",
+    ),
+    wallClockJumps: counter(
+      "wall_clock_jumps",
+      "How often this node's wall clock was set, by more than a second",
     ),
     ...readersOf(registers),
     expose: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),

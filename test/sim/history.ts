@@ -7,6 +7,7 @@ import type { MembershipChange, NodeId } from "../../cluster/types.js";
 import { decodeEnvelope } from "../../src/commands/codec.js";
 import { Machine } from "../../src/state-machine/machine.js";
 import { tagOf } from "./roster.js";
+import { LogTimeRule } from "./sim-time.js";
 import type { World } from "./world.js";
 
 /** Index 1 is the base that every group begins from. */
@@ -14,6 +15,7 @@ const FIRST_INDEX = 2;
 
 export class History {
   readonly machine = new Machine();
+  readonly time: LogTimeRule;
   readonly voters: Set<NodeId>;
   readonly learners = new Set<NodeId>();
   /** Who was removed, by which entry. */
@@ -27,6 +29,7 @@ export class History {
   constructor(world: World, voters: readonly NodeId[]) {
     this.#world = world;
     this.voters = new Set(voters);
+    this.time = new LogTimeRule(world, () => this.voters);
     // A group of one knows its own from the beginning.
     if (voters.length === 1) for (const id of voters) this.tags.set(id, tagOf(id, 0));
   }
@@ -72,7 +75,10 @@ export class History {
     this.#entries.push({ index, term, data: data.slice() });
     if (change !== null) this.#changed(index, change, said);
     if (data.byteLength === 0) this.machine.skip(index);
-    else this.machine.apply(decodeEnvelope(data.slice()), index);
+    else {
+      this.machine.apply(decodeEnvelope(data.slice()), index);
+      this.time.logIs(this.machine.timeMs);
+    }
   }
 
   #changed(index: number, { kind, id, member }: MembershipChange, said: string): void {
@@ -90,5 +96,6 @@ export class History {
       this.voters.delete(id);
       this.removed.set(id, index);
     }
+    this.time.votersChange();
   }
 }

@@ -56,7 +56,7 @@ function checkState({ world, ledger, history }: Setting, id: string, life: Life)
     () => `node ${id} ends at position ${life.store.lastPosition}, ${ledger.head} were seen`,
   );
   const expected = ledger.retained();
-  const retained = machine.retainedMatching(() => true, life.clock.nowMs());
+  const retained = machine.retainedMatching(() => true, life.broker.nowMs());
   for (const { topic, position } of retained) {
     const due = expected.get(topic.name);
     world.check(

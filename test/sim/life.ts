@@ -8,6 +8,7 @@ import { ClusterError } from "../../cluster/errors.js";
 import type { LogStore } from "../../cluster/log/log-store.js";
 import type { RaftNode } from "../../cluster/node.js";
 import type { Command } from "../../src/commands/command.js";
+import type { LogClock } from "../../src/commands/log-clock.js";
 import { type Done, Submitter } from "../../src/commands/submit.js";
 import type { MqttEdge } from "../../src/edges/mqtt/server.js";
 import { EventIds } from "../../src/replica/event-id.js";
@@ -16,6 +17,7 @@ import { LocalBroker } from "../../src/replica/local-broker.js";
 import type { Presence } from "../../src/replica/presence.js";
 import { Replica } from "../../src/replica/replica.js";
 import { SessionEvents } from "../../src/replica/session-events.js";
+import type { Timekeeper } from "../../src/replica/timekeeper.js";
 import { seededRandom } from "../../src/runtime/random.js";
 import type { Effect } from "../../src/state-machine/effects.js";
 import type { MessageStore } from "../../src/store/message-store.js";
@@ -28,6 +30,7 @@ import type { SimDisk } from "./sim-disk.js";
 import { createSimEdge } from "./sim-edge.js";
 import { createSimPresence } from "./sim-presence.js";
 import { createSimRaft, GROUP } from "./sim-raft.js";
+import { createSimLogClock, createSimTimekeeper } from "./sim-time.js";
 import { Crashed } from "./world.js";
 
 const POLL_MS = 2;
@@ -58,6 +61,8 @@ export class Life {
   readonly #sessions: SessionEvents;
   readonly #presence: Presence;
   readonly #mqtt: MqttEdge;
+  readonly #logClock: LogClock;
+  readonly #timekeeper: Timekeeper;
   #isStopping = false;
 
   constructor(host: Host) {
@@ -84,6 +89,7 @@ export class Life {
       },
       onBroken: (error) => this.#fail(error),
     });
+    this.#logClock = createSimLogClock(host.clock, this.replica);
     this.#brokers = this.#createBrokers();
     const { log, machine } = seams.consensus(seams.log(host.disk), this.replica);
     this.#log = log;
@@ -96,7 +102,7 @@ export class Life {
     this.#housekeeping = new Housekeeping({
       replica: this.replica,
       store: this.store,
-      clock: host.clock,
+      clock: this.#logClock,
       checkpointPeriodMs: profile.checkpointPeriodMs,
       retentionPeriodMs: profile.retentionPeriodMs,
       retention: { ageMs: DAY_MS, bytes: profile.retentionBytes, heldBytes: PLENTY },
@@ -111,8 +117,9 @@ export class Life {
       raft: this.raft,
       submitter: this.#submitter,
       goneAfterMs: profile.goneAfterMs,
-      clock: host.clock,
+      clock: this.#logClock,
     });
+    this.#timekeeper = createSimTimekeeper(this.#logClock, this.replica, this.raft, this.#submitter);
     this.broker = this.#createBroker();
     this.#mqtt = createSimEdge({
       broker: this.broker,
@@ -174,6 +181,7 @@ export class Life {
     this.#isStopping = true;
     await this.#committed();
     this.#presence.stop();
+    this.#timekeeper.stop();
     await this.#housekeeping.stop();
     await this.raft.stop();
     this.#submitter.abandon("shutting_down");
@@ -233,7 +241,7 @@ export class Life {
       incarnation: () => this.#host.incarnation,
       propose: (payload) => this.#proposals.propose(payload, (bytes) => this.raft.propose(bytes)),
       refusal: () => (this.#isStopping ? "shutting_down" : null),
-      clock: this.clock,
+      clock: this.#logClock,
       publishSeconds: SILENT,
       limits: setting.profile.submit,
     });
@@ -254,7 +262,7 @@ export class Life {
       },
       readiness: () => ({ ready: true }),
       status: () => ({ ...NO_STATUS, nodeId: this.#host.id }),
-      nowMs: () => this.clock.nowMs(),
+      nowMs: () => this.#logClock.nowMs(),
       historyBytesMax: 1 << 20,
       topicsMax: 1_000,
     });
@@ -267,6 +275,7 @@ export class Life {
       else await this.clock.sleep(POLL_MS);
     }
     while (!(await this.#isCaughtUp()));
+    await this.#timekeeper.start();
     await this.#presence.announce("");
     this.#presence.start();
   }

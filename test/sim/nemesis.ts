@@ -1,6 +1,7 @@
 /** What goes wrong, and when: crashes at any moment and at the named points, clean stops, wrong clocks, losses, bad networks, pauses. */
 import type { Chance } from "./chance.js";
 import type { Group } from "./group.js";
+import type { History } from "./history.js";
 import { MembershipNemesis } from "./membership-nemesis.js";
 import type { Profile } from "./profile.js";
 import type { Setting } from "./setting.js";
@@ -17,10 +18,12 @@ export class Nemesis {
   readonly membership: MembershipNemesis;
   readonly #group: Group;
   readonly #network: SimNetwork;
+  readonly #history: History;
   readonly #chance: Chance;
 
   constructor(setting: Setting, group: Group) {
-    const { world, profile, network } = setting;
+    const { world, profile, network, history } = setting;
+    this.#history = history;
     this.#world = world;
     this.#profile = profile;
     this.#group = group;
@@ -82,6 +85,7 @@ export class Nemesis {
 
   #setClock(node: SimNode): void {
     node.wallOffsetMs = this.#chance.pick([0, -HOUR_MS, HOUR_MS, this.#chance.whole(-5_000, 5_000)]);
+    this.#history.time.wallIs(node.id, node.wallOffsetMs);
     this.#world.tell(`n${node.id}`, `its wall clock is wrong by ${node.wallOffsetMs} ms`);
   }
 

@@ -3,7 +3,8 @@ import type { Cancel, Clock } from "../../src/runtime/clock.js";
 import type { Scope } from "./event-queue.js";
 import type { World } from "./world.js";
 
-const EPOCH_MS = 1_750_000_000_000;
+/** The real time when the world begins. */
+export const EPOCH_MS = 1_750_000_000_000;
 
 export class SimClock implements Clock {
   readonly #world: World;

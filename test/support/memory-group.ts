@@ -19,6 +19,7 @@ export class HandTicker implements Ticker {
   #tasks = new Set<() => void>();
   #nowMs = 0;
   monotonicMs = (): number => this.#nowMs;
+  nowMs = (): number => this.#nowMs;
 
   every(_periodMs: number, task: () => void): () => void {
     this.#tasks.add(task);

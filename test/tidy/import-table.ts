@@ -60,7 +60,7 @@ export const IMPORT_TABLE: readonly Row[] = [
   // Leaves.
   { files: "src/errors.ts", may: [] },
   { files: "src/limits.ts", may: ["src/errors.ts"] },
-  { files: "src/runtime/", may: ["node:crypto", "node:fs", "npm:pino", "npm:prom-client"] },
+  { files: "src/runtime/", may: ["node:crypto", "node:fs", "node:os", "npm:pino", "npm:prom-client"] },
   // Where the program's manifest is.
   { files: "src/runtime/version.ts", may: ["node:fs", "node:path", "node:url"] },
   {
@@ -195,11 +195,25 @@ export const IMPORT_TABLE: readonly Row[] = [
       "src/commands/",
       "src/config.ts",
       "src/lifecycle.ts",
+      "src/log-time.ts",
       "src/peers.ts",
       "src/replica/",
       "src/store/",
       "src/topics/",
       "node:timers/promises",
+    ],
+  },
+  {
+    files: "src/log-time.ts",
+    may: [
+      ...COMMON,
+      RUNTIME,
+      "cluster/",
+      "src/commands/",
+      "src/config.ts",
+      "src/lifecycle.ts",
+      "src/replica/",
+      "src/store/message-store.ts",
     ],
   },
   { files: "src/lifecycle.ts", may: [...COMMON, RUNTIME, "src/broker.ts"] },
@@ -230,6 +244,8 @@ export const IMPORT_TABLE: readonly Row[] = [
       "src/config/",
       "src/lifecycle.ts",
       "src/node.ts",
+      // Loaded by itself first: a node's modules are many files to open at once.
+      "src/edges/mqtt/server.ts",
       "node:",
       "npm:eventsource-parser",
       "npm:pino-pretty",
