@@ -92,6 +92,8 @@ export class SegmentStore implements MessageStore {
     try {
       await settleReplacement(disk, dir, mark);
       await disk.makeDirectory(this.#directory);
+      // Its name too, or everything in it would go with it.
+      await disk.syncDirectory(dir);
       const recovery = new Recovery(catalog, mark);
       const { trims, number, bytes } = await recovery.segments();
       const table = new TopicTable(resolve, mark.position);

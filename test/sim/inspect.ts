@@ -3,14 +3,12 @@ import type { StoredMessage } from "../../src/state-machine/effects.js";
 import type { Life } from "./life.js";
 import type { Setting } from "./setting.js";
 
-function messagesOf(life: Life): StoredMessage[] {
+async function messagesOf(life: Life, through: number): Promise<StoredMessage[]> {
   const messages: StoredMessage[] = [];
-  const through = life.store.lastPosition;
   for (const { id } of life.replica.machine.allTopics()) {
     for (let after = 0; after < through; ) {
       const query = { topics: { ids: [id] }, after, through, messagesMax: 100, bytesMax: 1 << 20 };
-      const page = life.store.readRecent(query);
-      if (page === null) throw new Error("the twin has everything in memory");
+      const page = life.store.readRecent(query) ?? (await life.store.read(query));
       messages.push(...page.messages);
       after = page.next;
     }
@@ -19,16 +17,17 @@ function messagesOf(life: Life): StoredMessage[] {
 }
 
 /** Every message is where it was seen first, once; what is missing was trimmed or deleted. */
-function checkStore({ world, ledger }: Setting, id: string, life: Life): void {
+async function checkStore({ world, ledger }: Setting, id: string, life: Life): Promise<void> {
+  const through = life.store.lastPosition;
   const there = new Set<number>();
-  for (const message of messagesOf(life)) {
+  for (const message of await messagesOf(life, through)) {
     const { position } = message;
     world.check(!there.has(position), () => `node ${id} keeps position ${position} twice`);
     there.add(position);
     ledger.observe(`the store of node ${id}`, message);
   }
   for (const { position, topicId, id: messageId } of ledger.facts) {
-    if (position > life.store.lastPosition) break;
+    if (position > through) break;
     // Deleted by an entry that was applied once, it may be gone before this node has applied that entry again.
     if (there.has(position) || ledger.isDeleted(topicId)) continue;
     const isTrimmed = position <= life.store.trimmedThrough({ ids: [topicId] });
@@ -70,8 +69,8 @@ function checkState({ world, ledger, history }: Setting, id: string, life: Life)
   }
 }
 
-export function inspect(setting: Setting, id: string, life: Life): void {
-  checkStore(setting, id, life);
+export async function inspect(setting: Setting, id: string, life: Life): Promise<void> {
+  await checkStore(setting, id, life);
   checkState(setting, id, life);
   const hash = life.replica.machine.stateHash();
   setting.world.tell(`n${id}`, `inspected: applied ${life.replica.appliedIndex}, state ${hash}`);

@@ -105,7 +105,7 @@ export class Nemesis {
   }
 
   #powerCut(): void {
-    for (const node of this.#nodes) node.crash("in a power cut");
+    for (const node of this.#nodes) node.crash("in a power cut", true);
   }
 
   #pause(node: SimNode): void {

@@ -13,7 +13,7 @@ export interface Plant {
 }
 
 export function planted(name: string, nodes: Size, seams: Partial<Seams>, shows: RegExp): Plant {
-  return { name, nodes, seams: { ...SOUND, ...seams }, shows };
+  return { name, nodes, seams: { ...SOUND, stores: "twins", ...seams }, shows };
 }
 
 /** Leaves records of one kind out of what a snapshot takes. */

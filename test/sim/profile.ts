@@ -1,6 +1,7 @@
 /** What a seed decides before the first event: how large, how fast, how hostile. */
 import type { FanoutLimits } from "../../src/topics/registry.js";
 import type { Chance } from "./chance.js";
+import { type FilesProfile, filesProfileOf } from "./disk-profile.js";
 
 export interface Profile {
   readonly voters: readonly string[];
@@ -39,6 +40,8 @@ export interface Profile {
   readonly goneAfterMs: number;
   /** Of the nemesis's strokes, how many are at the membership. */
   readonly membershipChance: number;
+  /** Of the stores of production; `null` where nodes run on their twins. */
+  readonly files: FilesProfile | null;
 }
 
 const PLENTY = 1 << 30;
@@ -57,8 +60,9 @@ function fanoutOf(chance: Chance): FanoutLimits {
 /** Voters that a group begins with. */
 export type Size = 1 | 3 | 5;
 
-export function profileOf(chance: Chance, nodes: Size): Profile {
+export function profileOf(chance: Chance, nodes: Size, stores: "either" | "files" | "twins"): Profile {
   const alone = nodes === 1;
+  const files = filesProfileOf(chance.stream("files"), stores);
   return {
     voters: Array.from({ length: nodes }, (_, i) => String(i + 1)),
     hostileMs: chance.between(1_500, 3_500),
@@ -73,7 +77,10 @@ export function profileOf(chance: Chance, nodes: Size): Profile {
     checkpointPeriodMs: chance.pick([5, 25, 100, 500]),
     retentionPeriodMs: chance.pick([50, 300]),
     retentionBytes: chance.of(0.25) ? chance.whole(300, 3_000) : PLENTY,
-    snapshotLogBytes: chance.pick([300, 1_500, 6_000, PLENTY]),
+    // Where a snapshot is many files it takes a newcomer longer: the log has to reach back as far.
+    snapshotLogBytes: chance.pick(
+      files === null ? [300, 1_500, 6_000, PLENTY] : [3_000, 6_000, 20_000, PLENTY],
+    ),
     applyBytesMax: chance.pick([50, 1_000, 1 << 24]),
     messageBytesMax: chance.pick([100, 2_000, 1 << 20]),
     submit: {
@@ -88,5 +95,6 @@ export function profileOf(chance: Chance, nodes: Size): Profile {
     listensFirst: chance.of(0.25),
     goneAfterMs: chance.pick([20, 200, 1_000]),
     membershipChance: alone ? 0 : chance.pick([0, 0.15, 0.3]),
+    files,
   };
 }

@@ -10,6 +10,7 @@ import type { Replica } from "../../src/replica/replica.js";
 import type { Applied } from "../../src/state-machine/effects.js";
 import type { MessageStore } from "../../src/store/message-store.js";
 import type { StateStore } from "../../src/store/state-store.js";
+import { fileLog, fileMessages, fileSnapshots } from "./file-stores.js";
 import type { SimDisk } from "./sim-disk.js";
 import { SimLog, SimMessageStore, SimSnapshotStore, SimStateStore } from "./sim-stores.js";
 
@@ -20,6 +21,8 @@ export interface Proposals {
 }
 
 export interface Seams {
+  /** Whether nodes run the stores of production: "either" is for the seed to decide. Their twins are what most bugs are planted in. */
+  readonly stores: "either" | "files" | "twins";
   log(disk: SimDisk): LogStore;
   stateStore(disk: SimDisk): StateStore;
   messageStore(disk: SimDisk): MessageStore;
@@ -39,10 +42,11 @@ export interface Seams {
 
 /** No bug planted. */
 export const SOUND: Seams = {
-  log: (disk) => new SimLog(disk),
+  stores: "either",
+  log: (disk) => (disk.base === null ? new SimLog(disk) : fileLog(disk.base)),
   stateStore: (disk) => new SimStateStore(disk),
-  messageStore: (disk) => new SimMessageStore(disk),
-  snapshots: (disk) => new SimSnapshotStore(disk),
+  messageStore: (disk) => (disk.base === null ? new SimMessageStore(disk) : fileMessages(disk.base)),
+  snapshots: (disk) => (disk.base === null ? new SimSnapshotStore(disk) : fileSnapshots(disk.base)),
   consensus: (log, machine) => ({ log, machine }),
   proposals: () => ({
     propose: (payload, toRaft) => toRaft(payload),

@@ -8,6 +8,8 @@ import type { StoredMessage } from "../../src/state-machine/effects.js";
 import type { MemoryStateImage } from "../../src/store/memory-state-store.js";
 import type { MemoryMessageImage } from "../../src/store/memory-store.js";
 import type { Chance } from "./chance.js";
+import type { FileBase } from "./file-stores.js";
+import { SimFiles } from "./sim-files.js";
 
 /** A snapshot's messages, written aside, not yet in use. */
 export interface StagedMessages {
@@ -22,10 +24,13 @@ export interface Images {
   readonly state: MemoryStateImage;
   readonly messages: MemoryMessageImage;
   readonly staged: StagedMessages | null;
+  /** Of the stores of production. The same for all lives on this disk: a dead one's calls do not come through. */
+  readonly files: SimFiles;
 }
 
 export function emptyImages(): Images {
   return {
+    files: new SimFiles(),
     log: emptyLogImage(),
     snapshots: { latest: null },
     state: { entries: new Map() },
@@ -34,8 +39,9 @@ export function emptyImages(): Images {
   };
 }
 
-function copyOf({ log, snapshots, state, messages, staged }: Images): Images {
+function copyOf({ log, snapshots, state, messages, staged, files }: Images): Images {
   return {
+    files,
     log: { ...log, entries: [...log.entries] },
     snapshots: { ...snapshots },
     state: { ...state },
@@ -54,6 +60,9 @@ export class SimDisk {
   readonly state: MemoryStateImage;
   readonly messages: MemoryMessageImage;
   staged: StagedMessages | null;
+  readonly files: SimFiles;
+  /** Where this life opens the stores of production; `null` where it has their twins. */
+  readonly base: FileBase | null;
   /** Messages that were appended and not synced: the operating system writes them when it likes. */
   unsynced: StoredMessage[] = [];
   readonly #wait: () => Promise<void>;
@@ -62,8 +71,10 @@ export class SimDisk {
   onPowerLoss: () => void = () => undefined;
 
   /** `wait`: as long as one sync takes. */
-  constructor(images: Images, wait: () => Promise<void>) {
-    const { log, snapshots, state, messages, staged } = copyOf(images);
+  constructor(images: Images, wait: () => Promise<void>, base: FileBase | null = null) {
+    const { log, snapshots, state, messages, staged, files } = copyOf(images);
+    this.files = files;
+    this.base = base;
     this.log = log;
     this.snapshots = snapshots;
     this.state = state;
@@ -89,8 +100,9 @@ export class SimDisk {
   }
 
   /** What the next life finds. Called once, when this one is over. */
-  async afterCrash(chance: Chance): Promise<Images> {
+  async afterCrash(chance: Chance, isPowerLoss: boolean): Promise<Images> {
     this.onPowerLoss();
+    this.files.crash(chance, isPowerLoss);
     for (const { finish } of [...this.#underWay]) if (chance.of(0.5)) await finish();
     const { syncedThrough, messages } = this.messages;
     const durableThrough = Math.max(syncedThrough, messages.at(-1)?.position ?? 0);

@@ -5,7 +5,9 @@ import type { Origin } from "../../cluster/node-options.js";
 import { CRASH_POINTS, type CrashPoint } from "../../cluster/ready-loop.js";
 import { seededRandom } from "../../src/runtime/random.js";
 import type { Chance } from "./chance.js";
+import { DiskFaults } from "./disk-faults.js";
 import { Scope } from "./event-queue.js";
+import { type FileBase, GROUP_DIRECTORY, MESSAGE_DIRECTORY } from "./file-stores.js";
 import { inspect } from "./inspect.js";
 import { join, type Ticket } from "./joining.js";
 import { Life } from "./life.js";
@@ -43,6 +45,8 @@ export class SimNode {
   readonly #chance: Chance;
   #images: Images = emptyImages();
   #lastDisk: SimDisk | null = null;
+  /** What its last life ended with. */
+  #isPowerLost = false;
   #ticket: Ticket | null = null;
   #isBusy = false;
   #lives = 0;
@@ -67,12 +71,13 @@ export class SimNode {
     return tagOf(this.id, this.generation);
   }
 
-  crash(how: string): void {
+  /** The process is gone, and with `isPowerLoss` the machine: then only what was synced is certain to be there. */
+  crash(how: string, isPowerLoss = this.#chance.of(0.5)): void {
     const { life } = this;
     if (life === null) return;
     this.#options.setting.world.counts.crashes += 1;
     this.#tell(`crash ${how}`);
-    this.#end(life);
+    this.#end(life, isPowerLoss);
   }
 
   /** It comes back with an empty disk. */
@@ -96,7 +101,8 @@ export class SimNode {
     if (!this.isDown || this.retired !== null) return;
     const { setting } = this.#options;
     this.#isBusy = true;
-    if (this.#lastDisk !== null) this.#images = await this.#lastDisk.afterCrash(this.#chance);
+    if (this.#lastDisk !== null)
+      this.#images = await this.#lastDisk.afterCrash(this.#chance, this.#isPowerLost);
     if (loss !== "nothing") this.#lose(loss);
     this.#tell(`starts${loss === "nothing" ? "" : ` without its ${loss}`}`);
     setting.world.counts.restarts += 1;
@@ -114,7 +120,7 @@ export class SimNode {
     // Before its tag was written down it had promised nothing.
     const known = setting.history.tags.get(this.id) ?? this.tag;
     setting.world.check(known === this.tag, () => `node ${this.id} serves, though it lost its disk`);
-    inspect(setting, this.id, life);
+    await inspect(setting, this.id, life);
   }
 
   /** A clean stop; with several nodes it hands over first, as a SIGTERM makes it. */
@@ -159,7 +165,8 @@ export class SimNode {
     );
   }
 
-  #end(life: Life): void {
+  #end(life: Life, isPowerLoss = this.#chance.of(0.5)): void {
+    this.#isPowerLost = isPowerLoss;
     life.scope.alive = false;
     life.isServing = false;
     this.life = null;
@@ -172,7 +179,11 @@ export class SimNode {
     this.#options.setting.world.counts.restores += 1;
     const { messages, staged } = emptyImages();
     this.#images = { ...this.#images, state: { entries: new Map() } };
-    if (loss === "state and messages") this.#images = { ...this.#images, messages, staged };
+    if (loss === "state") return;
+    this.#images = { ...this.#images, messages, staged };
+    if (this.#options.setting.profile.files === null) return;
+    this.#images.files.removeTree(MESSAGE_DIRECTORY);
+    this.#images.files.syncDirectory(GROUP_DIRECTORY);
   }
 
   #createLife(): Life {
@@ -181,12 +192,14 @@ export class SimNode {
     const chance = this.#chance;
     const scope = new Scope();
     const clock = new SimClock(world, scope, () => this.wallOffsetMs);
-    const disk = new SimDisk(this.#images, () => {
+    const wait = (): Promise<void> => {
       const isSlow = !world.isCalm && chance.of(profile.diskSlowChance);
       return clock.sleep(isSlow ? chance.between(20, 150) : chance.around(profile.diskMs));
-    });
-    this.#lastDisk = disk;
+    };
     const random = seededRandom(chance.whole(0, 2 ** 31));
+    const base = this.#fileBase(scope, clock, wait);
+    const disk = new SimDisk(this.#images, wait, base);
+    this.#lastDisk = disk;
     this.#lives += 1;
     const life: Life = new Life({
       id: this.id,
@@ -205,6 +218,20 @@ export class SimNode {
       onExpelled: (code) => this.#expelled(life, code),
     });
     return life;
+  }
+
+  #fileBase(scope: Scope, clock: SimClock, wait: () => Promise<void>): FileBase | null {
+    const { world, profile } = this.#options.setting;
+    if (profile.files === null) return null;
+    const { files } = this.#images;
+    files.makeDirectory(GROUP_DIRECTORY, true);
+    const faults = new DiskFaults(
+      () => world.nowMs,
+      this.#chance,
+      (fault, call) => this.#tell(`the disk: ${fault} at ${call}`),
+    );
+    const sleep = (ms: number): Promise<void> => clock.sleep(ms);
+    return { mount: { files, faults, scope, wait, sleep, unit: this.#chance.unit }, sizes: profile.files };
   }
 
   async #origin(clock: SimClock): Promise<Origin> {

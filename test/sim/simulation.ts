@@ -56,7 +56,7 @@ class Simulation {
 
   constructor({ seed, nodes, seams = SOUND, print }: RunOptions) {
     const world = new World(seed, print ?? null);
-    const profile = profileOf(world.chance.stream("profile"), nodes);
+    const profile = profileOf(world.chance.stream("profile"), nodes, seams.stores);
     const network = new SimNetwork(world, profile.encodeFrames);
     const setting = {
       world,
@@ -141,7 +141,7 @@ class Simulation {
     );
     await this.#everyClientHasEverything();
     if (this.#world.violation !== null) return;
-    for (const { id, life } of group.members) if (life !== null) inspect(this.#setting, id, life);
+    for (const { id, life } of group.members) if (life !== null) await inspect(this.#setting, id, life);
   }
 
   async #everyClientHasEverything(): Promise<void> {

@@ -58,7 +58,8 @@ class Life {
     const bytesMax = isByAge ? 1e12 : 900;
     for (const message of this.stream.all) {
       const isOld = message.topic.id === topic && message.timestampMs < this.stream.timeMs - ageMs;
-      if (isByAge ? isOld : true) this.mayBeTrimmed[message.topic.id] = message.position;
+      const { id } = message.topic;
+      if (isByAge ? isOld : true) this.mayBeTrimmed[id] = Math.max(this.mayBeTrimmed[id]!, message.position);
     }
     await this.store.retain({
       nowMs: this.stream.timeMs,
