@@ -123,16 +123,25 @@ function fromEngineSnapshot(snapshot: InstanceType<typeof pb.Snapshot>): Snapsho
   return { index: safe(index, "index"), term: safe(term, "term"), confState: fromEngineConfState(confState) };
 }
 
-/** Instances are rebuilt on both sides: the engine asks them questions, plain objects have no answers. */
+/**
+ * Instances are rebuilt on both sides: the engine asks them questions, plain objects have no answers. Field by field: its constructor
+ * copies each entry once more.
+ */
 function toEngineMessage(message: PeerMessage): EngineMessage {
-  const { kind, entries, snapshot, context, ...numbers } = message;
-  return new pb.Message({
-    ...numbers,
-    type: kind,
-    entries: entries.map(toEngineEntry),
-    ...(snapshot === null ? {} : { snapshot: toEngineSnapshot(snapshot) }),
-    context: context === "" ? null : context,
-  });
+  const made = new pb.Message();
+  made.type = message.kind;
+  made.to = message.to;
+  made.from = message.from;
+  made.term = message.term;
+  made.logTerm = message.logTerm;
+  made.index = message.index;
+  made.entries = message.entries.map(toEngineEntry);
+  made.commit = message.commit;
+  if (message.snapshot !== null) made.snapshot = toEngineSnapshot(message.snapshot);
+  made.reject = message.reject;
+  made.rejectHint = message.rejectHint;
+  made.context = message.context === "" ? null : message.context;
+  return made;
 }
 
 function fromEngineMessage(message: EngineMessage): PeerMessage {

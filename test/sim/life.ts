@@ -272,7 +272,7 @@ export class Life {
     const { raft, replica } = this;
     while (replica.machine.streamTag === "") {
       if (raft.changes.isFounded) await this.#genesis();
-      else await this.clock.sleep(POLL_MS);
+      else await this.clock.sleep(this.#host.setting.profile.tickMs / 5);
     }
     while (!(await this.#isCaughtUp()));
     await this.#timekeeper.start();

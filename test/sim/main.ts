@@ -1,15 +1,24 @@
 /**
- * The simulator's command line: `npm run sim -- --seeds N [--first S] [--nodes 1|3|5]`, and `--seed S --trace` for the story of one.
- * Ends with 1 when a rule was broken.
+ * The simulator's command line: `npm run sim -- --seeds N [--first S] [--nodes 1|3|5]` runs many seeds on all cores, `--seed S --trace`
+ * tells the story of one. Ends with 1 when a rule was broken.
  */
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import type { Size } from "./profile.js";
+import { currentCommit, recordRun } from "../../load/reliability/record.js";
+import { cpuMsSince } from "./cpu.js";
+import { runCrew } from "./crew.js";
+import { Figures } from "./figures.js";
+import type { Length, Size } from "./profile.js";
 import { run } from "./simulation.js";
+import type { Assignment } from "./worker.js";
 
 const SIZES: readonly Size[] = [1, 3, 5];
+/** Of ten seeds, when nobody says how many nodes. */
+const MIX: readonly Size[] = [3, 5, 3, 1, 3, 5, 3, 1, 3, 5];
+const PROGRESS_MS = 10_000;
 
-const HELP = `npm run sim -- [--seeds N] [--first S] [--nodes 1|3|5]
-npm run sim -- --seed S [--nodes 1|3|5] [--trace]
+const HELP = `npm run sim -- [--seeds N] [--first S] [--nodes 1|3|5] [--short] [--jobs J] [--record]
+npm run sim -- --seed S --nodes 1|3|5 [--short] [--trace]
 `;
 
 function write(text: string): void {
@@ -23,8 +32,15 @@ function numberOf(text: string, flag: string): number {
 }
 
 interface Request {
-  readonly seeds: readonly number[];
-  readonly sizes: readonly Size[];
+  readonly first: number;
+  readonly seeds: number;
+  /** `null` for the mix. */
+  readonly nodes: Size | null;
+  readonly length: Length;
+  readonly jobs: number;
+  readonly isRecorded: boolean;
+  /** One seed is run here, and its story told. */
+  readonly isOne: boolean;
   readonly trace: boolean;
 }
 
@@ -35,57 +51,90 @@ function requestOf(): Request | null {
       first: { type: "string", default: "1" },
       seed: { type: "string" },
       nodes: { type: "string" },
+      short: { type: "boolean", default: false },
+      jobs: { type: "string", default: String(availableParallelism()) },
+      record: { type: "boolean", default: false },
       trace: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
-  const { seed, nodes } = values;
   if (values.help) return null;
-  const size = SIZES.find((known) => String(known) === nodes);
-  if (nodes !== undefined && size === undefined) throw new Error("--nodes takes 1, 3 or 5");
-  const first = numberOf(seed ?? values.first, seed === undefined ? "first" : "seed");
-  const count = seed === undefined ? numberOf(values.seeds, "seeds") : 1;
-  const sizes = size === undefined ? SIZES : [size];
-  return { seeds: Array.from({ length: count }, (_, i) => first + i), sizes, trace: values.trace };
+  const nodes = SIZES.find((known) => String(known) === values.nodes) ?? null;
+  if (values.nodes !== undefined && nodes === null) throw new Error("--nodes takes 1, 3 or 5");
+  const isOne = values.seed !== undefined;
+  return {
+    first: numberOf(values.seed ?? values.first, isOne ? "seed" : "first"),
+    seeds: isOne ? 1 : numberOf(values.seeds, "seeds"),
+    nodes,
+    length: values.short ? "short" : "long",
+    jobs: Math.max(1, numberOf(values.jobs, "jobs")),
+    isRecorded: values.record,
+    isOne,
+    trace: values.trace,
+  };
 }
 
-interface Totals {
-  simulatedMs: number;
-  violations: number;
-  readonly counts: Record<string, number>;
+/** A seed's number of nodes, where nobody says: the same in every run. */
+function nodesOf(seed: number): Size {
+  return MIX[seed % MIX.length] ?? 3;
 }
 
-async function runAll({ seeds, sizes, trace }: Request, totals: Totals): Promise<void> {
-  for (const nodes of sizes) {
-    for (const seed of seeds) {
-      const result = await run({ seed, nodes, ...(trace ? { print: write } : {}) });
-      totals.simulatedMs += result.simulatedMs;
-      for (const [name, count] of Object.entries(result.counts)) {
-        totals.counts[name] = (totals.counts[name] ?? 0) + count;
-      }
-      if (result.violation === null) continue;
-      totals.violations += 1;
-      write(`seed ${seed}, nodes ${nodes}: ${result.violation}`);
-    }
+function* assignmentsOf({ first, seeds, nodes, length }: Request): Generator<Assignment> {
+  for (let seed = first; seed < first + seeds; seed += 1)
+    yield { seed, nodes: nodes ?? nodesOf(seed), length };
+}
+
+async function runOne({ first: seed, nodes, length, trace }: Request): Promise<number> {
+  const size = nodes ?? nodesOf(seed);
+  const figures = new Figures(size);
+  const begun = process.cpuUsage();
+  const result = await run({ seed, nodes: size, length, ...(trace ? { print: write } : {}) });
+  figures.add(result, cpuMsSince(begun));
+  if (result.violation !== null) write(`seed ${seed}, nodes ${size}: ${result.violation}`);
+  write(figures.text());
+  return result.violation === null ? 0 : 1;
+}
+
+async function runMany(request: Request): Promise<number> {
+  const { seeds, jobs, isRecorded, length } = request;
+  const commit = isRecorded ? currentCommit() : "";
+  const all = new Map(SIZES.map((nodes) => [nodes, new Figures(nodes)]));
+  const sum = (of: (figures: Figures) => number): number =>
+    [...all.values()].reduce((total, figures) => total + of(figures), 0);
+  const begunMs = performance.now();
+  const elapsedS = (): number => (performance.now() - begunMs) / 1_000;
+  const progress = setInterval(() => {
+    const done = sum((figures) => figures.seeds);
+    process.stderr.write(`${done} of ${seeds} seeds, ${(done / elapsedS()).toFixed(1)} seeds/s\n`);
+  }, PROGRESS_MS);
+  await runCrew({
+    assignments: assignmentsOf(request),
+    processes: jobs,
+    onOutcome: ({ seed, nodes }, { result, cpuMs }) => {
+      all.get(nodes)?.add(result, cpuMs);
+      if (result.violation !== null) write(`seed ${seed}, nodes ${nodes}: ${result.violation}`);
+    },
+  });
+  clearInterval(progress);
+  const run = [...all.values()].filter((figures) => figures.seeds > 0);
+  for (const figures of run) write(figures.text());
+  const seconds = elapsedS();
+  const violations = sum((figures) => figures.violations);
+  write(
+    `seeds ${seeds} in ${seconds.toFixed(0)} s: ${Math.round((seeds / seconds) * 3_600)} seeds/hour, violations ${violations}`,
+  );
+  if (isRecorded) {
+    const command = `npm run sim -- --seeds ${seeds} --first ${request.first}${request.nodes === null ? "" : ` --nodes ${request.nodes}`}${length === "short" ? " --short" : ""}`;
+    recordRun("sim", { command, commit, seconds, rows: run.map((figures) => figures.row()) });
   }
+  return violations === 0 ? 0 : 1;
 }
 
 async function main(): Promise<number> {
   const request = requestOf();
-  if (request === null) {
-    process.stdout.write(HELP);
-    return 0;
-  }
-  const totals: Totals = { simulatedMs: 0, violations: 0, counts: {} };
-  const begunMs = performance.now();
-  await runAll(request, totals);
-  const seconds = (performance.now() - begunMs) / 1_000;
-  const runs = request.seeds.length * request.sizes.length;
-  const counts = Object.entries(totals.counts).map(([name, count]) => `${name} ${count}`);
-  write(
-    `seeds ${runs}, simulated ${(totals.simulatedMs / 1_000).toFixed(0)} s, ${counts.join(", ")}, violations ${totals.violations}, ${(runs / seconds).toFixed(1)} seeds/s`,
-  );
-  return totals.violations === 0 ? 0 : 1;
+  if (request !== null) return request.isOne ? runOne(request) : runMany(request);
+  process.stdout.write(HELP);
+  return 0;
 }
 
 // Whoever reads a story through `head` has read enough.

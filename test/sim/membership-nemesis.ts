@@ -59,6 +59,7 @@ export class MembershipNemesis {
     const isFull = arrival === "joins as voter" && this.#group.votersToBe >= VOTERS_MAX;
     if (isFull || !this.#group.mayGrow || history.machine.streamTag === "") return null;
     const node = this.#group.add(arrival);
+    world.fault("member added");
     world.tell("group", `node ${node.id} ${arrival}`);
     if (this.#chance.of(0.3)) {
       // Announced before it is there.
@@ -72,7 +73,9 @@ export class MembershipNemesis {
   #replace(old: SimNode): void {
     if (!this.#mayDoom(old)) return;
     const arrival = old.arrival === "joins as learner" ? "joins as learner" : "joins as voter";
-    if (this.#add(arrival) !== null) this.#doomed.add(old);
+    if (this.#add(arrival) === null) return;
+    this.#setting.world.fault("member replaced");
+    this.#doomed.add(old);
   }
 
   #mayDoom(node: SimNode): boolean {
@@ -105,6 +108,7 @@ export class MembershipNemesis {
   #transfer(): void {
     const to = this.#chance.of(0.5) ? "" : this.#chance.pick([...this.#setting.history.voters]);
     this.#setting.world.counts.transfers += 1;
+    this.#setting.world.fault("leadership transferred");
     this.#ask((raft) => raft.changes.transfer(to));
   }
 
@@ -114,13 +118,16 @@ export class MembershipNemesis {
     const node = this.#group.nodes.find(({ id }) => id === learners[0]);
     if (node === undefined || node.arrival !== "joins as learner" || this.#doomed.has(node)) return;
     node.arrival = "joins as voter";
+    this.#setting.world.fault("learner promoted");
     this.#promoted.add(node);
   }
 
   /** Somebody does not know that a node was taken out. */
   #revive(): void {
     const removed = this.#group.nodes.filter(({ isDown, retired }) => isDown && retired === "member_removed");
-    if (removed.length > 0) void this.#chance.pick(removed).revive();
+    if (removed.length === 0) return;
+    this.#setting.world.fault("removed member comes back");
+    void this.#chance.pick(removed).revive();
   }
 
   #look(): void {
@@ -143,6 +150,7 @@ export class MembershipNemesis {
 
   #remove(id: NodeId): void {
     this.#setting.world.counts.removals += 1;
+    this.#setting.world.fault("member removed");
     this.#ask((raft) => raft.changes.remove(id), true);
   }
 

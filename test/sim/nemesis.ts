@@ -10,6 +10,12 @@ import type { Loss, SimNode } from "./sim-node.js";
 import type { World } from "./world.js";
 
 const HOUR_MS = 3_600_000;
+/** Within twice the election ticks some follower has lost patience. */
+const ELECTION_TICKS_MAX = 20;
+
+/** Looks, a tenth of a second apart, at whether everybody serves again. */
+const ROLL_PATIENCE = 50;
+const CUTS = { "one way": "one-way cut", "both ways": "two-way cut", off: "isolated node" } as const;
 
 export class Nemesis {
   isOver = false;
@@ -20,6 +26,8 @@ export class Nemesis {
   readonly #network: SimNetwork;
   readonly #history: History;
   readonly #chance: Chance;
+  /** Strokes to come that follow closely. */
+  #flurry = 0;
 
   constructor(setting: Setting, group: Group) {
     const { world, profile, network, history } = setting;
@@ -65,8 +73,12 @@ export class Nemesis {
   }
 
   #next(): void {
-    this.#world.after(this.#chance.around(this.#profile.strokeMs), () => {
+    const { strokeMs } = this.#profile;
+    const pauseMs = this.#flurry > 0 ? this.#chance.between(5, 300) : this.#chance.around(strokeMs);
+    this.#world.after(pauseMs, () => {
       if (this.isOver) return;
+      if (this.#flurry > 0) this.#flurry -= 1;
+      else if (this.#chance.of(this.#profile.flurryChance)) this.#flurry = this.#chance.whole(1, 5);
       if (this.#profile.voters.length === 1) this.#strikeOne();
       else if (this.#chance.of(this.#profile.membershipChance)) this.membership.strike();
       else this.#strikeMany();
@@ -86,6 +98,7 @@ export class Nemesis {
   #setClock(node: SimNode): void {
     node.wallOffsetMs = this.#chance.pick([0, -HOUR_MS, HOUR_MS, this.#chance.whole(-5_000, 5_000)]);
     this.#history.time.wallIs(node.id, node.wallOffsetMs);
+    this.#world.fault("wall clock jump");
     this.#world.tell(`n${node.id}`, `its wall clock is wrong by ${node.wallOffsetMs} ms`);
   }
 
@@ -99,35 +112,73 @@ export class Nemesis {
     else if (what < 0.45) void node.stop();
     else if (what < 0.5) this.#setClock(node);
     else if (what < 0.58) this.#pause(node);
-    else if (what < 0.8) this.#cutLinks(node);
+    else if (what < 0.77) this.#cutLinks(node);
+    else if (what < 0.8) this.#flap(node);
+    else if (what < 0.82) this.#roll();
     else if (what < 0.9) this.#weather();
     else this.#network.heal();
   }
 
   #powerCut(): void {
-    for (const node of this.#nodes) node.crash("in a power cut", true);
+    for (const node of this.#nodes) node.crash("in a power cut", "power cut of all nodes", true);
   }
 
   #pause(node: SimNode): void {
     const { life } = node;
     if (life === null) return;
-    const ms = this.#chance.between(20, 400);
+    const { tickMs } = this.#profile;
+    const electionMs = ELECTION_TICKS_MAX * tickMs;
+    const isLong = this.#chance.of(0.4);
+    const ms = this.#chance.between(2 * tickMs, isLong ? 3 * electionMs : electionMs);
+    this.#world.fault(ms > electionMs ? "pause beyond an election timeout" : "pause");
     life.scope.pausedUntilMs = this.#world.nowMs + ms;
     this.#world.tell(`n${node.id}`, `stands still for ${Math.round(ms)} ms`);
   }
 
   #cutLinks(node: SimNode): void {
     const other = this.#chance.pick(this.#nodes.filter((each) => each !== node));
-    const how = this.#chance.pick(["one way", "both ways", "off"]);
+    const how = this.#chance.pick(["one way", "both ways", "off"] as const);
     this.#world.tell("net", `cuts ${how}: ${node.id} ${other.id}`);
     this.#world.counts.cuts += 1;
+    this.#world.fault(CUTS[how]);
     for (const peer of how === "off" ? this.#nodes : [other]) {
       this.#network.cut(node.id, peer.id);
       if (how !== "one way") this.#network.cut(peer.id, node.id);
     }
-    this.#world.after(this.#chance.between(20, 600), () => {
+    this.#world.after(this.#chance.between(20, 60 * this.#profile.tickMs), () => {
       if (this.#chance.of(0.7)) this.#network.heal();
     });
+  }
+
+  /** Down and up again, faster than anybody can get used to either. */
+  #flap(node: SimNode): void {
+    const other = this.#chance.pick(this.#nodes.filter((each) => each !== node));
+    this.#world.tell("net", `flaps: ${node.id} ${other.id}`);
+    this.#world.fault("flapping link");
+    const turns = this.#chance.whole(4, 20);
+    const turn = (left: number): void => {
+      if (this.isOver) return;
+      this.#network.mend(node.id, other.id);
+      this.#network.mend(other.id, node.id);
+      if (left === 0) return;
+      if (left % 2 === 0) this.#network.cut(node.id, other.id);
+      if (left % 2 === 0 && this.#chance.of(0.5)) this.#network.cut(other.id, node.id);
+      this.#world.after(this.#chance.between(20, 320), () => turn(left - 1));
+    };
+    turn(turns);
+  }
+
+  /** As an operator upgrades a group: the next one stops when the last one serves again. */
+  #roll(): void {
+    this.#world.fault("restart of every node in turn");
+    const next = (waiting: readonly SimNode[], wait: number): void => {
+      const [node, ...rest] = waiting;
+      if (this.isOver || node === undefined || wait > ROLL_PATIENCE) return;
+      const areUp = this.#nodes.every(({ isServing }) => isServing);
+      if (areUp) void node.stop();
+      this.#world.after(100, () => next(areUp ? rest : waiting, areUp ? 0 : wait + 1));
+    };
+    next(this.#nodes, 0);
   }
 
   #weather(): void {

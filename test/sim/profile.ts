@@ -9,6 +9,8 @@ export interface Profile {
   readonly hostileMs: number;
   /** Between two strokes of the nemesis, in the mean. */
   readonly strokeMs: number;
+  /** Of the strokes, how many begin a flurry: several, close together. */
+  readonly flurryChance: number;
   readonly diskMs: number;
   readonly diskSlowChance: number;
   readonly publishers: number;
@@ -17,6 +19,10 @@ export interface Profile {
   readonly clients: number;
   /** Between two commands of one publisher. */
   readonly thinkMs: number;
+  /** Between two reads. */
+  readonly readMs: number;
+  /** Between two whims of a client or a subscriber. */
+  readonly whimMs: number;
   readonly tickMs: number;
   readonly checkpointPeriodMs: number;
   readonly retentionPeriodMs: number;
@@ -59,28 +65,83 @@ function fanoutOf(chance: Chance): FanoutLimits {
 
 /** Voters that a group begins with. */
 export type Size = 1 | 3 | 5;
+/**
+ * `short`: a few seconds in which everything follows closely on everything else, ticks of 10 ms among it. `long`: half a minute with the
+ * ticks and elections of production, where what takes its time has it; strokes come one by one or in flurries.
+ */
+export type Length = "short" | "long";
 
-export function profileOf(chance: Chance, nodes: Size, stores: "either" | "files" | "twins"): Profile {
+/** How closely things follow each other. */
+type Pace = Pick<
+  Profile,
+  | "hostileMs"
+  | "strokeMs"
+  | "flurryChance"
+  | "thinkMs"
+  | "readMs"
+  | "whimMs"
+  | "tickMs"
+  | "checkpointPeriodMs"
+  | "retentionPeriodMs"
+  | "snapshotLogBytes"
+  | "goneAfterMs"
+>;
+
+/** As in production: an election takes 500 to 1000 ms. */
+const TICK_MS = 50;
+
+function shortPace(chance: Chance, isAlone: boolean, onFiles: boolean): Pace {
+  const thinkMs = chance.pick(isAlone ? [4, 10, 30] : [10, 30]);
+  return {
+    hostileMs: chance.between(1_500, 3_500),
+    strokeMs: isAlone ? chance.pick([60, 150, 400]) : chance.pick([40, 100, 200]),
+    flurryChance: 0,
+    thinkMs,
+    readMs: thinkMs,
+    whimMs: 30,
+    tickMs: isAlone ? TICK_MS : 10,
+    checkpointPeriodMs: chance.pick([5, 25, 100, 500]),
+    retentionPeriodMs: chance.pick([50, 300]),
+    // Where a snapshot is many files it takes a newcomer longer: the log has to reach back as far.
+    snapshotLogBytes: chance.pick(onFiles ? [3_000, 6_000, 20_000, PLENTY] : [300, 1_500, 6_000, PLENTY]),
+    goneAfterMs: chance.pick([20, 200, 1_000]),
+  };
+}
+
+function longPace(chance: Chance, isAlone: boolean, onFiles: boolean): Pace {
+  return {
+    hostileMs: chance.between(30_000, 33_000),
+    strokeMs: isAlone ? chance.pick([500, 1_000, 2_000]) : chance.pick([500, 1_500, 3_000]),
+    flurryChance: chance.pick([0.05, 0.2]),
+    thinkMs: chance.pick([400, 1_000, 3_000]),
+    readMs: 600,
+    whimMs: chance.pick([300, 800]),
+    tickMs: TICK_MS,
+    checkpointPeriodMs: chance.pick([50, 500, 2_000]),
+    retentionPeriodMs: chance.pick([500, 3_000]),
+    snapshotLogBytes: chance.pick([onFiles ? 3_000 : 1_500, 6_000, 20_000, PLENTY]),
+    goneAfterMs: chance.pick([1_000, 2_000]),
+  };
+}
+
+export function profileOf(
+  chance: Chance,
+  nodes: Size,
+  length: Length,
+  stores: "either" | "files" | "twins",
+): Profile {
   const alone = nodes === 1;
   const files = filesProfileOf(chance.stream("files"), stores);
+  const pace = (length === "short" ? shortPace : longPace)(chance.stream("pace"), alone, files !== null);
   return {
+    ...pace,
     voters: Array.from({ length: nodes }, (_, i) => String(i + 1)),
-    hostileMs: chance.between(1_500, 3_500),
-    strokeMs: alone ? chance.pick([60, 150, 400]) : chance.pick([40, 100, 200]),
     diskMs: chance.pick([0.2, 1, 4]),
     diskSlowChance: chance.pick([0, 0.01, 0.05]),
     publishers: chance.whole(1, 4),
     subscribers: chance.whole(1, 4),
     clients: chance.whole(0, 4),
-    thinkMs: chance.pick(alone ? [4, 10, 30] : [10, 30]),
-    tickMs: alone ? 50 : 10,
-    checkpointPeriodMs: chance.pick([5, 25, 100, 500]),
-    retentionPeriodMs: chance.pick([50, 300]),
     retentionBytes: chance.of(0.25) ? chance.whole(300, 3_000) : PLENTY,
-    // Where a snapshot is many files it takes a newcomer longer: the log has to reach back as far.
-    snapshotLogBytes: chance.pick(
-      files === null ? [300, 1_500, 6_000, PLENTY] : [3_000, 6_000, 20_000, PLENTY],
-    ),
     applyBytesMax: chance.pick([50, 1_000, 1 << 24]),
     messageBytesMax: chance.pick([100, 2_000, 1 << 20]),
     submit: {
@@ -93,7 +154,6 @@ export function profileOf(chance: Chance, nodes: Size, stores: "either" | "files
     fanout: fanoutOf(chance),
     encodeFrames: chance.of(0.25),
     listensFirst: chance.of(0.25),
-    goneAfterMs: chance.pick([20, 200, 1_000]),
     membershipChance: alone ? 0 : chance.pick([0, 0.15, 0.3]),
     files,
   };

@@ -25,7 +25,7 @@ export class Reader {
 
   #think(): void {
     const { world, profile } = this.#setting;
-    world.after(this.#chance.around(profile.thinkMs), () => {
+    world.after(this.#chance.around(profile.readMs), () => {
       const life = this.#door();
       if (life !== null) void this.#read(life);
       this.#think();

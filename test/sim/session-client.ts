@@ -89,8 +89,8 @@ export class SessionClient {
   }
 
   #live(): void {
-    const { world } = this.#setting;
-    world.after(this.#chance.around(25), () => {
+    const { world, profile } = this.#setting;
+    world.after(this.#chance.around(profile.whimMs), () => {
       this.#act();
       this.#live();
     });
@@ -166,6 +166,7 @@ export class SessionClient {
     if (connection === null) return;
     if (this.#chance.of(0.5)) {
       connection.end();
+      this.#setting.world.fault("connection cut by its client");
       this.#ended("is gone", true);
     } else {
       connection.send({ cmd: "disconnect", reasonCode: 0 });
@@ -176,6 +177,7 @@ export class SessionClient {
 
   /** Connects again, perhaps elsewhere, while the old connection stands. */
   #takeOver(): void {
+    this.#setting.world.fault("session taken over");
     this.#connection?.abandon();
     this.#ended("connects a second time", true);
     this.#connect();

@@ -16,6 +16,7 @@ const LEADERS_WORDS: ReadonlySet<number> = new Set([3, 8]);
 export class SimNetwork {
   readonly world: World;
   readonly chance: Chance;
+  readonly tickMs: number;
   readonly #encode: boolean;
   readonly #up = new Map<NodeId, SimTransport>();
   readonly #cut = new Set<string>();
@@ -26,8 +27,10 @@ export class SimNetwork {
   twiceChance = 0;
   delayMs = 1;
 
-  constructor(world: World, encode: boolean) {
+  /** `tickMs`: of the group, whose multiples the times of links are. */
+  constructor(world: World, encode: boolean, tickMs: number) {
     this.world = world;
+    this.tickMs = tickMs;
     this.chance = world.chance.stream("network");
     this.#encode = encode;
   }
@@ -38,6 +41,10 @@ export class SimNetwork {
 
   cut(from: NodeId, to: NodeId): void {
     this.#cut.add(`${from}>${to}`);
+  }
+
+  mend(from: NodeId, to: NodeId): void {
+    this.#cut.delete(`${from}>${to}`);
   }
 
   /** Every way works, and well. */
@@ -75,6 +82,7 @@ export class SimNetwork {
     if (frame.kind === "raft" && LEADERS_WORDS.has(frame.message.kind))
       this.leads(frame.message.term, from.id);
     const times = this.chance.of(this.twiceChance) ? 2 : 1;
+    if (times > 1) this.world.fault("frame twice");
     for (let i = 0; i < times; i += 1) {
       const onWire = this.#onWire(frame);
       this.travel(from.id, to.id, (target) => {
@@ -86,7 +94,11 @@ export class SimNetwork {
   /** Something small goes to whoever is there when it arrives. */
   travel(from: NodeId, to: NodeId, arrived: (target: SimTransport) => void): void {
     const target = this.#up.get(to);
-    if (target === undefined || !target.scope.alive || this.chance.of(this.lossChance)) return;
+    if (target === undefined || !target.scope.alive) return;
+    if (this.chance.of(this.lossChance)) {
+      this.world.fault("frame lost");
+      return;
+    }
     const way = `${from}>${to}`;
     const asap = this.world.nowMs + this.chance.around(this.delayMs);
     const arrivalMs = Math.max(asap, this.#busyUntilMs.get(way) ?? 0);

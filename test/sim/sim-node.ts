@@ -7,6 +7,7 @@ import { seededRandom } from "../../src/runtime/random.js";
 import type { Chance } from "./chance.js";
 import { DiskFaults } from "./disk-faults.js";
 import { Scope } from "./event-queue.js";
+import type { FaultKind } from "./fault-kind.js";
 import { type FileBase, GROUP_DIRECTORY, MESSAGE_DIRECTORY } from "./file-stores.js";
 import { inspect } from "./inspect.js";
 import { join, type Ticket } from "./joining.js";
@@ -72,10 +73,12 @@ export class SimNode {
   }
 
   /** The process is gone, and with `isPowerLoss` the machine: then only what was synced is certain to be there. */
-  crash(how: string, isPowerLoss = this.#chance.of(0.5)): void {
+  crash(how: string, kind: FaultKind = "crash at some moment", isPowerLoss = this.#chance.of(0.5)): void {
     const { life } = this;
     if (life === null) return;
-    this.#options.setting.world.counts.crashes += 1;
+    const { world } = this.#options.setting;
+    world.counts.crashes += 1;
+    world.fault(kind);
     this.#tell(`crash ${how}`);
     this.#end(life, isPowerLoss);
   }
@@ -83,7 +86,7 @@ export class SimNode {
   /** It comes back with an empty disk. */
   wipe(): void {
     this.#options.setting.world.counts.wipes += 1;
-    this.crash("and loses its disk");
+    this.crash("and loses its disk", "disk wiped");
     this.#images = emptyImages();
     this.#lastDisk = null;
     this.#ticket = null;
@@ -126,9 +129,11 @@ export class SimNode {
   /** A clean stop; with several nodes it hands over first, as a SIGTERM makes it. */
   async stop(): Promise<void> {
     const { life } = this;
+    const { setting } = this.#options;
     if (life === null || !this.isServing) return;
     this.#isBusy = true;
     this.#tell("stops");
+    if (!setting.world.isCalm) setting.world.fault("clean stop");
     await life.stop();
     // Its life may have ended meanwhile, and another have begun.
     if (!life.scope.alive) return;
@@ -175,8 +180,10 @@ export class SimNode {
     this.#options.onLifeEnded(this, life);
   }
 
-  #lose(loss: Loss): void {
-    this.#options.setting.world.counts.restores += 1;
+  #lose(loss: Exclude<Loss, "nothing">): void {
+    const { world } = this.#options.setting;
+    world.counts.restores += 1;
+    world.fault(loss === "state" ? "state lost" : "state and messages lost");
     const { messages, staged } = emptyImages();
     this.#images = { ...this.#images, state: { entries: new Map() } };
     if (loss === "state") return;
@@ -194,6 +201,7 @@ export class SimNode {
     const clock = new SimClock(world, scope, () => this.wallOffsetMs);
     const wait = (): Promise<void> => {
       const isSlow = !world.isCalm && chance.of(profile.diskSlowChance);
+      if (isSlow) world.fault("slow disk call");
       return clock.sleep(isSlow ? chance.between(20, 150) : chance.around(profile.diskMs));
     };
     const random = seededRandom(chance.whole(0, 2 ** 31));
@@ -253,7 +261,7 @@ export class SimNode {
     if (armed === null || armed.point !== point) return;
     armed.passings -= 1;
     if (armed.passings > 0) return;
-    this.crash(`at "${point}"`);
+    this.crash(`at "${point}"`, "crash at a named point");
     throw new Crashed();
   }
 

@@ -19,12 +19,12 @@ export interface Door {
   readonly refused: (by: NodeId, code: RefusalCode) => void;
 }
 
-/** The production's times, as much shorter as the simulated ticks are. */
-const TICK_MS = 25;
-const SILENCE_MS = 200;
-const ATTEMPT_MS = 100;
-const RETRY_MS = { least: 4, most: 100 } as const;
-const REFUSED_MS = { least: 100, most: 400 } as const;
+/** The times of production, in ticks of the group. */
+const LOOK_TICKS = 2.5;
+const SILENCE_TICKS = 20;
+const ATTEMPT_TICKS = 10;
+const RETRY_TICKS = { least: 0.4, most: 10 } as const;
+const REFUSED_TICKS = { least: 10, most: 40 } as const;
 
 /** One way to a peer, dialled by this side. */
 interface Link {
@@ -90,8 +90,12 @@ export class SimTransport implements Transport {
     if (this.#started) this.#dialDue();
   }
 
+  #ticks(count: number): number {
+    return count * this.#network.tickMs;
+  }
+
   peers(): readonly PeerView[] {
-    const sinceMs = this.#network.world.nowMs - SILENCE_MS;
+    const sinceMs = this.#network.world.nowMs - this.#ticks(SILENCE_TICKS);
     const isAlive = (id: NodeId): boolean => (this.#heardMs.get(id) ?? Number.NEGATIVE_INFINITY) > sinceMs;
     return [...this.#peers].map(([id, address]) => ({ id, address, isAlive: isAlive(id) }));
   }
@@ -126,7 +130,7 @@ export class SimTransport implements Transport {
 
   #tickLater(): void {
     this.#network.world.after(
-      TICK_MS,
+      this.#ticks(LOOK_TICKS),
       () => {
         if (!this.#started) return;
         for (const [peer, link] of this.#links) this.#look(peer, link);
@@ -147,13 +151,15 @@ export class SimTransport implements Transport {
         acceptor.scope.pausedUntilMs <= nowMs &&
         this.#network.isOpen(this.id, peer) &&
         this.#network.isOpen(peer, this.id);
-      if (!acceptor.#takes(this)) this.#down(link, chance.between(RETRY_MS.least, RETRY_MS.most));
+      if (!acceptor.#takes(this))
+        this.#down(link, this.#ticks(chance.between(RETRY_TICKS.least, RETRY_TICKS.most)));
       else if (isHeard) {
         link.sinceMs = nowMs;
         this.#heard(peer);
         acceptor.#heard(this.id);
-      } else if (nowMs - link.sinceMs > SILENCE_MS) this.#down(link, 0);
-    } else if (link.state === "dialling" && nowMs - link.sinceMs > ATTEMPT_MS) this.#down(link, 0);
+      } else if (nowMs - link.sinceMs > this.#ticks(SILENCE_TICKS)) this.#down(link, 0);
+    } else if (link.state === "dialling" && nowMs - link.sinceMs > this.#ticks(ATTEMPT_TICKS))
+      this.#down(link, 0);
     if (link.state === "down" && link.sinceMs === nowMs) this.#unreachable(peer);
   }
 
@@ -209,7 +215,7 @@ export class SimTransport implements Transport {
     if (!this.#started || link?.attempt !== attempt || link.state !== "dialling") return;
     const objection = verdict ?? this.#door.admit(identity);
     if (objection !== null) {
-      this.#down(link, this.#network.chance.between(REFUSED_MS.least, REFUSED_MS.most));
+      this.#down(link, this.#ticks(this.#network.chance.between(REFUSED_TICKS.least, REFUSED_TICKS.most)));
       if (verdict !== null) this.#door.refused(peer, verdict);
       return;
     }

@@ -18,7 +18,7 @@ const SEEDS_TO_FIND = 40;
 
 async function runAll(nodes: Size, seeds: number): Promise<RunResult[]> {
   const results: RunResult[] = [];
-  for (let seed = 1; seed <= seeds; seed += 1) results.push(await run({ seed, nodes }));
+  for (let seed = 1; seed <= seeds; seed += 1) results.push(await run({ length: "short", seed, nodes }));
   return results;
 }
 
@@ -44,7 +44,7 @@ describe("lives from seeds", () => {
     const print = (line: string): void => {
       crashed.add(/ crash at "(.*)"$/.exec(line)?.[1]);
     };
-    for (let seed = 1; seed <= 30; seed += 1) await run({ seed, nodes: 1, print });
+    for (let seed = 1; seed <= 30; seed += 1) await run({ length: "short", seed, nodes: 1, print });
     expect([...crashed]).toEqual(expect.arrayContaining([...CRASH_POINTS]));
   });
 
@@ -71,9 +71,9 @@ describe("lives from seeds", () => {
     "%i voters: the same seed gives the same run, another one another",
     async (nodes) => {
       const [first, again, other] = [
-        await run({ seed: 7, nodes }),
-        await run({ seed: 7, nodes }),
-        await run({ seed: 8, nodes }),
+        await run({ length: "short", seed: 7, nodes }),
+        await run({ length: "short", seed: 7, nodes }),
+        await run({ length: "short", seed: 8, nodes }),
       ];
       expect(again).toEqual(first);
       expect(other.digest).not.toBe(first.digest);
@@ -87,7 +87,7 @@ describe("planted bugs are found", () => {
     async ({ nodes, seams, shows }) => {
       let found: string | null = null;
       for (let seed = 1; seed <= SEEDS_TO_FIND && found === null; seed += 1) {
-        found = (await run({ seed, nodes, seams })).violation;
+        found = (await run({ length: "short", seed, nodes, seams })).violation;
       }
       expect(found).toMatch(shows);
     },

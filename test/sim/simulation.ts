@@ -1,11 +1,12 @@
 /** One run: a seed, a hostile time, calm, and then everything has to be right, and stay right over one more restart. */
+import type { FaultCounts } from "./fault-kind.js";
 import { Group } from "./group.js";
 import { History } from "./history.js";
 import { inspect } from "./inspect.js";
 import { Ledger } from "./ledger.js";
 import type { Life } from "./life.js";
 import { Nemesis } from "./nemesis.js";
-import { type Profile, profileOf, type Size } from "./profile.js";
+import { type Length, type Profile, profileOf, type Size } from "./profile.js";
 import { Publisher } from "./publisher.js";
 import { Reader } from "./reader.js";
 import { type Seams, SOUND } from "./seams.js";
@@ -19,6 +20,7 @@ import { type Counts, World } from "./world.js";
 export interface RunOptions {
   readonly seed: number;
   readonly nodes: Size;
+  readonly length: Length;
   /** A bug to plant; none by default. */
   readonly seams?: Seams;
   /** Where the story goes, line by line. */
@@ -34,10 +36,11 @@ export interface RunResult {
   readonly digest: string;
   readonly simulatedMs: number;
   readonly counts: Counts;
+  readonly faults: FaultCounts;
 }
 
 /** Virtual time within which everything is well again after the last fault. */
-const RECOVERY_MS = 5_000;
+const RECOVERY_MS = 10_000;
 /** And within which a client that takes one message a round trip has all that it missed. */
 const CLIENTS_MS = 60_000;
 /** And within which whoever was to come and to go has: an ask that was lost is only given up after ten seconds. */
@@ -54,10 +57,10 @@ class Simulation {
   readonly #clients: readonly SessionClient[];
   readonly #reader: Reader;
 
-  constructor({ seed, nodes, seams = SOUND, print }: RunOptions) {
+  constructor({ seed, nodes, length, seams = SOUND, print }: RunOptions) {
     const world = new World(seed, print ?? null);
-    const profile = profileOf(world.chance.stream("profile"), nodes, seams.stores);
-    const network = new SimNetwork(world, profile.encodeFrames);
+    const profile = profileOf(world.chance.stream("profile"), nodes, length, seams.stores);
+    const network = new SimNetwork(world, profile.encodeFrames, profile.tickMs);
     const setting = {
       world,
       profile,
@@ -96,8 +99,8 @@ class Simulation {
   }
 
   result({ seed, nodes }: RunOptions): RunResult {
-    const { violation, counts, nowMs, trace } = this.#world;
-    return { seed, nodes, violation, digest: trace.digest(), simulatedMs: nowMs, counts };
+    const { violation, counts, faults, nowMs, trace } = this.#world;
+    return { seed, nodes, violation, digest: trace.digest(), simulatedMs: nowMs, counts, faults };
   }
 
   #lifeEnded(node: SimNode, life: Life): void {

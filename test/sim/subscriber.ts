@@ -49,8 +49,8 @@ export class SimSubscriber {
   }
 
   #live(): void {
-    const { world } = this.#setting;
-    world.after(this.#chance.around(40), () => {
+    const { world, profile } = this.#setting;
+    world.after(this.#chance.around(profile.whimMs), () => {
       if (this.#subscription === null) this.#connect();
       else if (!this.isCalm && this.#chance.of(0.1)) this.#disconnect();
       else this.#whim();

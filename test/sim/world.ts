@@ -4,6 +4,7 @@
  */
 import { Chance } from "./chance.js";
 import { EventQueue, type Scope, type SimEvent } from "./event-queue.js";
+import type { FaultCounts, FaultKind } from "./fault-kind.js";
 import { Trace } from "./trace.js";
 
 /** Thrown through the code of a node whose process is gone. */
@@ -32,6 +33,23 @@ export interface Counts {
   refusals: number;
 }
 
+export const NO_COUNTS: Readonly<Counts> = {
+  crashes: 0,
+  restarts: 0,
+  snapshots: 0,
+  restores: 0,
+  publishes: 0,
+  deliveries: 0,
+  reads: 0,
+  connects: 0,
+  cuts: 0,
+  adds: 0,
+  removals: 0,
+  wipes: 0,
+  transfers: 0,
+  refusals: 0,
+};
+
 /** Rounds of `process.nextTick` after an event: each begins when no promise can go on, so streams within streams come to rest. */
 const ROUNDS = 3;
 /** Now and then the process hears of signals and timers too. */
@@ -49,22 +67,8 @@ async function drained(): Promise<void> {
 export class World {
   readonly chance: Chance;
   readonly trace: Trace;
-  readonly counts: Counts = {
-    crashes: 0,
-    restarts: 0,
-    snapshots: 0,
-    restores: 0,
-    publishes: 0,
-    deliveries: 0,
-    reads: 0,
-    connects: 0,
-    cuts: 0,
-    adds: 0,
-    removals: 0,
-    wipes: 0,
-    transfers: 0,
-    refusals: 0,
-  };
+  readonly counts: Counts = { ...NO_COUNTS };
+  readonly #faults: Partial<Record<FaultKind, number>> = {};
   /** Virtual milliseconds since the world began. */
   nowMs = 0;
   /** The hostile time is over. */
@@ -89,6 +93,16 @@ export class World {
     return () => {
       event.cancelled = true;
     };
+  }
+
+  /** What went wrong on purpose, so far. */
+  get faults(): FaultCounts {
+    return this.#faults;
+  }
+
+  /** Something goes wrong on purpose. */
+  fault(kind: FaultKind): void {
+    this.#faults[kind] = (this.#faults[kind] ?? 0) + 1;
   }
 
   tell(who: string, what: string): void {
