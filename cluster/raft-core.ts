@@ -124,23 +124,15 @@ function fromEngineSnapshot(snapshot: InstanceType<typeof pb.Snapshot>): Snapsho
 }
 
 /**
- * Instances are rebuilt on both sides: the engine asks them questions, plain objects have no answers. Field by field: its constructor
- * copies each entry once more.
+ * Instances are rebuilt on both sides: the engine asks them questions, plain objects have no answers. Not by its constructor, which
+ * copies every entry once more.
  */
-function toEngineMessage(message: PeerMessage): EngineMessage {
-  const made = new pb.Message();
-  made.type = message.kind;
-  made.to = message.to;
-  made.from = message.from;
-  made.term = message.term;
-  made.logTerm = message.logTerm;
-  made.index = message.index;
-  made.entries = message.entries.map(toEngineEntry);
-  made.commit = message.commit;
-  if (message.snapshot !== null) made.snapshot = toEngineSnapshot(message.snapshot);
-  made.reject = message.reject;
-  made.rejectHint = message.rejectHint;
-  made.context = message.context === "" ? null : message.context;
+function toEngineMessage({ kind, entries, snapshot, context, ...numbers }: PeerMessage): EngineMessage {
+  const made = Object.assign(new pb.Message(), numbers);
+  made.type = kind;
+  made.entries = entries.map(toEngineEntry);
+  if (snapshot !== null) made.snapshot = toEngineSnapshot(snapshot);
+  made.context = context === "" ? null : context;
   return made;
 }
 
