@@ -16,7 +16,7 @@ import {
   type SnapshotMeta,
   type Term,
 } from "../types.js";
-import { parseJson, parseMeta, plainMeta } from "./snapshot-meta.js";
+import { isCount, parseJson, parseMeta, plainMeta } from "./snapshot-meta.js";
 
 /** What one frame says. */
 export interface LogRecord {
@@ -166,8 +166,10 @@ function readHardState(body: Buffer, at: number): Decoded<HardState> | null {
   const voteBytes = body.readUInt8(at + 16);
   const end = at + HARD_STATE_BYTES + voteBytes;
   if (end > body.byteLength) return null;
+  const [term, commit] = [body.readDoubleLE(at), body.readDoubleLE(at + 8)];
+  if (!isCount(term) || !isCount(commit)) return null;
   const vote = body.toString("latin1", at + HARD_STATE_BYTES, end);
-  return { value: { term: body.readDoubleLE(at), vote, commit: body.readDoubleLE(at + 8) }, at: end };
+  return { value: { term, vote, commit }, at: end };
 }
 
 function readMarker(body: Buffer, at: number): Decoded<SnapshotMeta> | null {
@@ -188,7 +190,7 @@ function entriesFit(body: Buffer, heads: number, count: number): boolean {
   if (end > body.byteLength) return false;
   for (let nth = 0; nth < count; nth += 1) {
     const head = heads + nth * ENTRY_BYTES;
-    if ((body[head + 8] ?? 0) > EntryKind.ConfChange) return false;
+    if (!isCount(body.readDoubleLE(head)) || (body[head + 8] ?? 0) > EntryKind.ConfChange) return false;
     end += body.readUInt32LE(head + 9);
   }
   return roundUp(end, ALIGNMENT) === body.byteLength;
@@ -201,6 +203,7 @@ export function readRecord(body: Buffer): RecordView | null {
   if ((flags & ~FLAGS_KNOWN) !== 0) return null;
   const count = body.readUInt32LE(4);
   const firstIndex = body.readDoubleLE(8);
+  if (!isCount(firstIndex) || !isCount(firstIndex + count)) return null;
   let at = FIXED_BYTES;
   const hardState = (flags & FLAG_HARD_STATE) === 0 ? null : readHardState(body, at);
   if (hardState !== null) at = hardState.at;

@@ -9,8 +9,8 @@
 import { crc32 } from "node:zlib";
 import { ClusterError } from "../errors.js";
 import type { GroupId, HardState, LogIndex, SnapshotMeta } from "../types.js";
-import { roundUp } from "./record.js";
-import { fieldsOf, parseHardState, parseJson, parseMeta, plainMeta } from "./snapshot-meta.js";
+import { ALIGNMENT, roundUp } from "./record.js";
+import { fieldsOf, isCount, parseHardState, parseJson, parseMeta, plainMeta } from "./snapshot-meta.js";
 
 const MAGIC = Buffer.from("JNGLOG\r\n", "latin1");
 
@@ -114,8 +114,10 @@ export function decodeHeader(path: string, read: (bytes: number) => Buffer): Rea
   }
   const version = prefix.readUInt32LE(8);
   const headerBytes = prefix.readUInt32LE(12);
-  if (headerBytes < FIXED_BYTES || headerBytes > HEADER_BYTES_MAX)
+  // Frames behind it lie at multiples of 8.
+  if (headerBytes < FIXED_BYTES || headerBytes > HEADER_BYTES_MAX || headerBytes % ALIGNMENT !== 0) {
     throw corrupt(path, "the header is damaged");
+  }
   const bytes = read(headerBytes);
   if (bytes.byteLength < headerBytes || checksum(bytes) !== bytes.readUInt32LE(16)) {
     throw corrupt(path, "the header is damaged");
@@ -134,14 +136,18 @@ export function decodeHeader(path: string, read: (bytes: number) => Buffer): Rea
   if (hardState === null || (snapshot === null && state["snapshot"] !== null)) {
     throw corrupt(path, "the header's state cannot be read");
   }
+  const [number, capacity, firstSequence, lastIndex] = [32, 48, 56, 64].map((at) => bytes.readDoubleLE(at));
+  if (!isCount(number) || !isCount(capacity) || !isCount(firstSequence) || !isCount(lastIndex)) {
+    throw corrupt(path, "the header has numbers that cannot be");
+  }
   return {
     group: bytes.readUInt32LE(24),
-    number: bytes.readDoubleLE(32),
+    number,
     salt: [bytes.readUInt32LE(40), bytes.readUInt32LE(44)],
-    capacity: bytes.readDoubleLE(48),
+    capacity,
     recycled: (bytes.readUInt32LE(20) & FLAG_RECYCLED) !== 0,
-    firstSequence: bytes.readDoubleLE(56),
-    lastIndex: bytes.readDoubleLE(64),
+    firstSequence,
+    lastIndex,
     hardState,
     snapshot,
     headerBytes,

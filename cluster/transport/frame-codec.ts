@@ -49,6 +49,8 @@ const FRAME_HEADER_BYTES = 8;
 const BODY_HEADER_BYTES = 3;
 const HEADERS_BYTES = FRAME_HEADER_BYTES + BODY_HEADER_BYTES;
 const METHOD_LENGTH_MAX = 128;
+/** Room for a body that comes in several chunks, to begin with. */
+const BODY_BEGIN_BYTES = 256 * 1024;
 
 /** A frame on its way out: parts to be written one after the other. */
 export interface EncodedFrame {
@@ -255,15 +257,25 @@ export class FrameDecoder {
     this.#at += here;
     if (here === length) return this.#chunk.subarray(from, from + length);
     if (here === 0) return null;
-    // Of its own, not of the pool: it is large, and a receiver may keep views of it for long.
-    this.#body ??= Buffer.allocUnsafeSlow(length);
-    this.#chunk.copy(this.#body, this.#bodyBytes, from, from + here);
+    const body = this.#roomFor(this.#bodyBytes + here, length);
+    this.#chunk.copy(body, this.#bodyBytes, from, from + here);
     this.#bodyBytes += here;
     if (this.#bodyBytes < length) return null;
-    const body = this.#body;
     this.#body = null;
     this.#bodyBytes = 0;
     return body;
+  }
+
+  /** The buffer of a body of `length` bytes with room for `needed`: it grows with what has come, not with what was promised. */
+  #roomFor(needed: number, length: number): Buffer {
+    const body = this.#body;
+    if (body !== null && body.byteLength >= needed) return body;
+    const roomy = Math.max(needed, BODY_BEGIN_BYTES, 2 * (body?.byteLength ?? 0));
+    // Of its own, not of the pool: it is large, and a receiver may keep views of it for long.
+    const larger = Buffer.allocUnsafeSlow(Math.min(length, roomy));
+    body?.copy(larger, 0, 0, this.#bodyBytes);
+    this.#body = larger;
+    return larger;
   }
 }
 

@@ -9,21 +9,9 @@ import { join, resolve } from "node:path";
 import { lockDirectory } from "../../cluster/log/directory-lock.js";
 import type { JoinTicket } from "../cluster-control.js";
 import { FatalError } from "../errors.js";
+import { encodeIdentity, IDENTITY_VERSION, type Identity, parseIdentity } from "./node-identity.js";
 
-/** 2: tag, incarnation and ticket. */
-const FORMAT_VERSION = 2;
 const TAG_BYTES = 8;
-
-interface Identity {
-  readonly version: number;
-  readonly nodeId: string;
-  readonly tag: string;
-  readonly incarnation: number;
-  /** What the node was told when it joined; its log says more as soon as it has one. */
-  readonly ticket: JoinTicket | null;
-  /** Raft ran here: it may have voted, and must never run here without what it wrote. */
-  readonly hasRun: boolean;
-}
 
 export interface DataDirectory {
   readonly root: string;
@@ -102,12 +90,6 @@ async function claim(path: string, nodeId: string, nowMs: number): Promise<Ident
     throw new FatalError("directory_unusable", `cannot read ${path}: ${reasonOf(error)}`, { cause: error });
   });
   const known = text === null ? newIdentity(nodeId) : parseIdentity(path, text);
-  if (known.version > FORMAT_VERSION) {
-    throw new FatalError(
-      "data_version",
-      `${path} is of format ${known.version}; this release knows ${FORMAT_VERSION}: use a newer one`,
-    );
-  }
   if (known.nodeId !== nodeId) {
     throw new FatalError(
       "wrong_node_id",
@@ -116,7 +98,7 @@ async function claim(path: string, nodeId: string, nowMs: number): Promise<Ident
   }
   // On disk before anything is proposed under it: the clock may go back, this number does not.
   const incarnation = Math.max(nowMs, known.incarnation + 1);
-  const identity = { ...known, version: FORMAT_VERSION, incarnation };
+  const identity = { ...known, version: IDENTITY_VERSION, tag: known.tag || newTag(), incarnation };
   await keep(path, identity);
   return identity;
 }
@@ -128,13 +110,16 @@ function lostLog(root: string): FatalError {
   );
 }
 
+function newTag(): string {
+  return randomBytes(TAG_BYTES).toString("hex");
+}
+
 function newIdentity(nodeId: string): Identity {
-  const tag = randomBytes(TAG_BYTES).toString("hex");
-  return { version: FORMAT_VERSION, nodeId, tag, incarnation: 0, ticket: null, hasRun: false };
+  return { version: IDENTITY_VERSION, nodeId, tag: "", incarnation: 0, ticket: null, hasRun: false };
 }
 
 async function keep(path: string, identity: Identity): Promise<void> {
-  await writeDurably(path, `${JSON.stringify(identity)}\n`).catch((error) => {
+  await writeDurably(path, encodeIdentity(identity)).catch((error) => {
     throw unwritable(path, error);
   });
 }
@@ -143,25 +128,6 @@ function unwritable(path: string, error: NodeJS.ErrnoException): FatalError {
   const isFull = error.code === "ENOSPC" || error.code === "EDQUOT";
   const code = isFull ? "disk_full" : "directory_unusable";
   return new FatalError(code, `cannot write ${path}: ${reasonOf(error)}`, { cause: error });
-}
-
-function parseIdentity(path: string, text: string): Identity {
-  try {
-    const { version, nodeId, tag, incarnation, ticket = null, hasRun = false } = JSON.parse(text);
-    if (typeof version === "number" && typeof nodeId === "string") {
-      // Format 1 knew neither.
-      const isComplete = typeof tag === "string" && Number.isSafeInteger(incarnation);
-      return isComplete
-        ? { version, nodeId, tag, incarnation, ticket, hasRun: hasRun === true }
-        : { ...newIdentity(nodeId), version };
-    }
-  } catch {
-    // Falls through to the one error for everything that is not an identity.
-  }
-  throw new FatalError(
-    "store_corrupt",
-    `${path} is damaged; it should read {"version":${FORMAT_VERSION},"nodeId":"...","tag":"...","incarnation":...}`,
-  );
 }
 
 async function writeDurably(path: string, text: string): Promise<void> {

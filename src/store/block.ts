@@ -232,12 +232,36 @@ export function decodeBlockEntry(from: Scratch, at: number, offset: number): Blo
   };
 }
 
-/** Whether a whole block stands at `at`, ends by `end`, and its checksum holds. */
+/** Whether a whole block stands at `at`, ends by `end`, its checksum holds, and its header can be that of a block. */
 export function isSoundBlock(from: Scratch, at: number, end: number): boolean {
   if (at + BLOCK_HEADER_BYTES > end) return false;
-  const length = from.view.getUint32(at, true);
+  const { bytes, view } = from;
+  const length = view.getUint32(at, true);
   if (length < BLOCK_HEADER_BYTES || at + length > end) return false;
-  return crc32(from.bytes.subarray(at + 8, at + length)) === from.view.getUint32(at + 4, true);
+  if (crc32(bytes.subarray(at + 8, at + length)) !== view.getUint32(at + 4, true)) return false;
+  const records = view.getUint32(at + 12, true);
+  const firstPosition = view.getFloat64(at + 24, true);
+  const firstOffset = view.getFloat64(at + 32, true);
+  return (
+    records > 0 &&
+    records - 1 <= view.getUint32(at + 20, true) &&
+    view.getUint32(at + 16, true) <= length &&
+    isWhole(firstPosition) &&
+    isWhole(firstOffset) &&
+    isWhole(firstOffset + records) &&
+    isWhole(view.getFloat64(at + 40, true)) &&
+    isWhole(view.getFloat64(at + 48, true))
+  );
+}
+
+/** Whether the block at `at` has no position outside of those of its group. */
+export function isWithinGroup(from: Scratch, at: number, head: GroupHead): boolean {
+  const { firstPosition, lastPosition } = decodeBlockEntry(from, at, at);
+  return firstPosition >= head.firstPosition && lastPosition <= head.lastPosition;
+}
+
+function isWhole(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
 }
 
 /** Gives every message of a sound block above `after` and up to `through`, oldest first. Payloads are views of `from`. */

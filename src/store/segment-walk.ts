@@ -9,6 +9,7 @@ import {
   GROUP_HEADER_BYTES,
   type GroupHead,
   isSoundBlock,
+  isWithinGroup,
   type Scratch,
   scratch,
 } from "./block.js";
@@ -41,7 +42,7 @@ function isSoundGroup(from: Scratch, at: number, head: GroupHead): boolean {
   const end = at + head.bytes;
   let block = at + GROUP_HEADER_BYTES;
   for (let i = 0; i < head.blocks; i += 1) {
-    if (!isSoundBlock(from, block, end)) return false;
+    if (!isSoundBlock(from, block, end) || !isWithinGroup(from, block, head)) return false;
     block += from.view.getUint32(block, true);
   }
   return block === end && head.blocks > 0;

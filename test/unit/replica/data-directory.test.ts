@@ -80,6 +80,17 @@ describe("a data directory", () => {
     ["whose identity is damaged", '{"version":1', "store_corrupt"],
     ["whose identity is something else", "[]", "store_corrupt"],
     ["whose identity is empty", "", "store_corrupt"],
+    ["whose tag is lost", '{"version":2,"nodeId":"1","incarnation":7}', "store_corrupt"],
+    [
+      "whose incarnation cannot grow",
+      '{"version":2,"nodeId":"1","tag":"t","incarnation":9007199254740991}',
+      "store_corrupt",
+    ],
+    [
+      "whose ticket is damaged",
+      '{"version":2,"nodeId":"1","tag":"t","incarnation":7,"ticket":{"clusterId":"c"}}',
+      "store_corrupt",
+    ],
   ])("%s is refused and left as it is", async (_what, text, code) => {
     await writeFile(join(root, "node.json"), text);
     await expect(openDataDirectory(root, "1", 0, NOW_MS)).rejects.toMatchObject({ code });
