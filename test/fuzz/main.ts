@@ -1,0 +1,132 @@
+/**
+ * The fuzzer's command line: `npm run fuzz -- [--target NAME] [--inputs N] [--seed S]`. `--save` keeps the inputs that reach most and those
+ * with which something was found, `--record` keeps the figures. Ends with 1 when something did not hold.
+ */
+import { parseArgs } from "node:util";
+import { type CampaignRow, currentCommit, recordRun } from "../../load/reliability/record.js";
+import { type CampaignResult, runCampaign } from "./campaign.js";
+import { appendFound, readCorpus, writeCorpus } from "./corpus.js";
+import type { TargetPlace } from "./target.js";
+import { TARGETS } from "./targets.js";
+
+const HELP = `npm run fuzz -- [--target NAME]... [--inputs N] [--seed S] [--save] [--record]
+targets: ${TARGETS.map(({ name }) => name).join(", ")}
+`;
+
+/** What is wanted of a decoder before a release. */
+const INPUTS = 2_000_000;
+const MIB = 1024 * 1024;
+
+function write(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function numberOf(text: string, flag: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 0) throw new Error(`--${flag} takes a number from 0 up`);
+  return number;
+}
+
+interface Request {
+  readonly places: readonly TargetPlace[];
+  readonly inputs: number;
+  readonly seed: number;
+  readonly save: boolean;
+  readonly record: boolean;
+}
+
+function requestOf(): Request | null {
+  const { values } = parseArgs({
+    options: {
+      target: { type: "string", multiple: true },
+      inputs: { type: "string", default: String(INPUTS) },
+      seed: { type: "string", default: "1" },
+      save: { type: "boolean", default: false },
+      record: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return null;
+  const { target: names, save, record } = values;
+  for (const name of names ?? []) {
+    if (!TARGETS.some((place) => place.name === name)) throw new Error(`there is no target ${name}`);
+  }
+  return {
+    places: TARGETS.filter(({ name }) => names === undefined || names.includes(name)),
+    inputs: numberOf(values.inputs, "inputs"),
+    seed: numberOf(values.seed, "seed"),
+    save,
+    record,
+  };
+}
+
+function rowOf(name: string, { figures, branches, findings, seconds }: CampaignResult): CampaignRow {
+  return {
+    name,
+    rounds: figures.inputs,
+    violations: findings,
+    figures: {
+      guided: "coverage",
+      "branches reached": branches.reached,
+      "branches in all": branches.all,
+      corpus: figures.corpus,
+      "inputs/s": Math.round(figures.inputs / seconds),
+      "longest input ms": Math.round(figures.longestMs),
+      "memory peak MiB": Math.round(figures.memoryPeak / MIB),
+      "largest allocation KiB": Math.round(figures.allocationPeak / 1024),
+    },
+  };
+}
+
+async function fuzz(place: TargetPlace, { inputs, seed, save }: Request): Promise<CampaignRow> {
+  const { name } = place;
+  const result = await runCampaign({
+    place,
+    inputs,
+    seed,
+    corpus: readCorpus(name),
+    onFinding: ({ input, what, stack }) => {
+      write(`${name}: FOUND ${what}\n  input (base64): ${input.toString("base64")}\n${stack}`);
+      if (save) write(`${name}: kept in ${appendFound(name, input)}`);
+    },
+    onProgress: (text) => write(`${name}: ${text}`),
+  });
+  if (save) write(`${name}: ${result.corpus.length} inputs kept in ${writeCorpus(name, result.corpus)}`);
+  const row = rowOf(name, result);
+  const figures = Object.entries(row.figures).map(([what, figure]) => `${what} ${figure}`);
+  write(`${name}: ${row.rounds} inputs, ${row.violations} findings, ${figures.join(", ")}`);
+  return row;
+}
+
+async function main(): Promise<number> {
+  const request = requestOf();
+  if (request === null) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const commit = currentCommit();
+  let violations = 0;
+  for (const place of request.places) {
+    const begunMs = performance.now();
+    const row = await fuzz(place, request);
+    violations += row.violations;
+    if (!request.record) continue;
+    const { inputs, seed } = request;
+    const command = `npm run fuzz -- --target ${place.name} --inputs ${inputs} --seed ${seed}`;
+    // A target a run: one that is stopped early keeps what was done.
+    recordRun("fuzz", { command, commit, seconds: (performance.now() - begunMs) / 1_000, rows: [row] });
+  }
+  return violations === 0 ? 0 : 1;
+}
+
+process.stdout.on("error", () => process.exit(0));
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${HELP}`);
+    process.exitCode = 2;
+  },
+);
