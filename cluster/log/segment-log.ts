@@ -112,15 +112,7 @@ export class SegmentLog implements LogStore {
     const budget = new ByteBudget(bytesMax);
     const cached = Math.min(hi, Math.max(lo, this.#recent.first));
     if (lo < cached) {
-      const all = readEntries(
-        this.#state.index,
-        this.#segments,
-        { lo, hi: cached },
-        bytesMax,
-        budget,
-        entries,
-      );
-      if (!all) return entries;
+      if (!this.#readOld({ lo, hi: cached }, bytesMax, budget, entries)) return entries;
     }
     for (let index = cached; index < hi; index += 1) {
       const entry = this.#recent.at(index);
@@ -129,6 +121,20 @@ export class SegmentLog implements LogStore {
       entries.push(entry);
     }
     return entries;
+  }
+
+  /** Adds what memory has let go of; false when the budget did not allow all. Throws `log_corrupt`, `disk_failed`. */
+  #readOld(
+    range: { readonly lo: LogIndex; readonly hi: LogIndex },
+    bytesMax: number,
+    budget: ByteBudget,
+    entries: Entry[],
+  ): boolean {
+    try {
+      return readEntries(this.#state.index, this.#segments, range, bytesMax, budget, entries);
+    } catch (error) {
+      throw toDiskError(error, `reading the log in ${this.#options.dir}`);
+    }
   }
 
   append(batch: LogAppend): Promise<void> {

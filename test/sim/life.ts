@@ -200,6 +200,10 @@ export class Life {
       this.#host.onExpelled(error.code);
       return;
     }
+    if (this.#host.explains(error)) {
+      this.#host.onDiskFailed(error);
+      return;
+    }
     this.#host.setting.world.fail(`node ${this.#host.id} stopped by itself: ${error.message}`);
   }
 
@@ -229,7 +233,11 @@ export class Life {
       clock: this.clock,
       head: () => store.lastPosition,
       metrics: { deliverySeconds: SILENT },
-      onError: (error) => this.#fail(error instanceof Error ? error : new Error(String(error))),
+      onError: (error) => {
+        // A read that fails costs the subscriber its stream, not the node its life.
+        if (!this.#host.explains(error))
+          this.#fail(error instanceof Error ? error : new Error(String(error)));
+      },
       limits: this.#host.setting.profile.fanout,
     });
   }

@@ -1,5 +1,6 @@
 /** What goes wrong, and when: crashes at any moment and at the named points, clean stops, wrong clocks, losses, bad networks, pauses. */
 import type { Chance } from "./chance.js";
+import { DiskNemesis } from "./disk-nemesis.js";
 import type { Group } from "./group.js";
 import type { History } from "./history.js";
 import { MembershipNemesis } from "./membership-nemesis.js";
@@ -22,6 +23,7 @@ export class Nemesis {
   readonly #world: World;
   readonly #profile: Profile;
   readonly membership: MembershipNemesis;
+  readonly #disks: DiskNemesis;
   readonly #group: Group;
   readonly #network: SimNetwork;
   readonly #history: History;
@@ -38,6 +40,7 @@ export class Nemesis {
     this.#network = network;
     this.#chance = world.chance.stream("nemesis");
     this.membership = new MembershipNemesis(setting, group);
+    this.#disks = new DiskNemesis(setting, group);
     this.#next();
   }
 
@@ -51,6 +54,7 @@ export class Nemesis {
     this.#world.isCalm = true;
     this.#world.tell("world", "calm");
     this.#network.heal();
+    this.#disks.end();
     for (const node of this.#nodes) {
       node.armed = null;
       if (node.isDown) this.#startLater(node, 0);

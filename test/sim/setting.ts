@@ -44,4 +44,8 @@ export interface Host {
   readonly onCrashPoint: (point: CrashPoint) => void;
   /** It does not belong, or not any more: its life is about to end. */
   readonly onExpelled: (code: string) => void;
+  /** Whether what went wrong with its disk is why: then it may say so, or stop. */
+  readonly explains: (error: unknown) => boolean;
+  /** Its disk failed it: its life is about to end. */
+  readonly onDiskFailed: (error: Error) => void;
 }

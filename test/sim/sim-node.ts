@@ -46,6 +46,8 @@ export class SimNode {
   readonly #chance: Chance;
   #images: Images = emptyImages();
   #lastDisk: SimDisk | null = null;
+  /** Of the disk under its life; `null` without one. */
+  faults: DiskFaults | null = null;
   /** What its last life ended with. */
   #isPowerLost = false;
   #ticket: Ticket | null = null;
@@ -123,23 +125,38 @@ export class SimNode {
     // Before its tag was written down it had promised nothing.
     const known = setting.history.tags.get(this.id) ?? this.tag;
     setting.world.check(known === this.tag, () => `node ${this.id} serves, though it lost its disk`);
-    await inspect(setting, this.id, life);
+    try {
+      await inspect(setting, this.id, life);
+    } catch (error) {
+      if (life.scope.alive && !this.#explains(error))
+        setting.world.fail(`node ${this.id} cannot read: ${String(error)}`);
+    }
   }
 
   /** A clean stop; with several nodes it hands over first, as a SIGTERM makes it. */
   async stop(): Promise<void> {
     const { life } = this;
-    const { setting } = this.#options;
     if (life === null || !this.isServing) return;
     this.#isBusy = true;
     this.#tell("stops");
-    if (!setting.world.isCalm) setting.world.fault("clean stop");
-    await life.stop();
+    const { world } = this.#options.setting;
+    if (!world.isCalm) world.fault("clean stop");
+    try {
+      await life.stop();
+    } catch (error) {
+      if (life.scope.alive) this.#doesNotStop(life, error);
+      return;
+    }
     // Its life may have ended meanwhile, and another have begun.
     if (!life.scope.alive) return;
     this.#isBusy = false;
     this.#tell("stopped");
     this.#end(life);
+  }
+
+  /** Whether what was done to its disk is why. */
+  #explains(error: unknown): boolean {
+    return this.faults?.explains(error) === true;
   }
 
   #tell(what: string): void {
@@ -151,7 +168,28 @@ export class SimNode {
       this.#expelled(life, error.code);
       return;
     }
+    if (this.#explains(error)) {
+      this.#diskFailed(life, error);
+      return;
+    }
     this.#options.setting.world.fail(`node ${this.id} does not start: ${String(error)}`);
+  }
+
+  #doesNotStop(life: Life, error: unknown): void {
+    if (this.#explains(error)) this.#diskFailed(life, error);
+    else this.#options.setting.world.fail(`node ${this.id} does not stop: ${String(error)}`);
+  }
+
+  /** It stops by itself and says why. What it does until its process is gone has to be harmless. */
+  #diskFailed(life: Life, error: unknown): void {
+    const { world } = this.#options.setting;
+    this.#tell(`stops: ${String(error)}`);
+    life.isServing = false;
+    world.fault("node stops by a disk error");
+    const end = (): void => {
+      if (this.life === life) this.#end(life);
+    };
+    world.after(this.#chance.between(0, 20), end, life.scope);
   }
 
   /** It says that it does not belong: that has to be true. What it does until its process is gone has to be harmless. */
@@ -171,10 +209,13 @@ export class SimNode {
   }
 
   #end(life: Life, isPowerLoss = this.#chance.of(0.5)): void {
+    const { world, profile } = this.#options.setting;
     this.#isPowerLost = isPowerLoss;
+    if (isPowerLoss && profile.files !== null && !world.isCalm) world.fault("power loss of one node");
     life.scope.alive = false;
     life.isServing = false;
     this.life = null;
+    this.faults = null;
     this.armed = null;
     this.#isBusy = false;
     this.#options.onLifeEnded(this, life);
@@ -206,6 +247,7 @@ export class SimNode {
     };
     const random = seededRandom(chance.whole(0, 2 ** 31));
     const base = this.#fileBase(scope, clock, wait);
+    this.faults = base?.mount.faults ?? null;
     const disk = new SimDisk(this.#images, wait, base);
     this.#lastDisk = disk;
     this.#lives += 1;
@@ -224,11 +266,13 @@ export class SimNode {
       clusterId: () => this.#ticket?.clusterId ?? "",
       onCrashPoint: (point) => this.#passed(point, scope),
       onExpelled: (code) => this.#expelled(life, code),
+      explains: (error) => this.#explains(error),
+      onDiskFailed: (error) => this.#diskFailed(life, error),
     });
     return life;
   }
 
-  #fileBase(scope: Scope, clock: SimClock, wait: () => Promise<void>): FileBase | null {
+  #fileBase(scope: Scope, clock: SimClock, usualWait: () => Promise<void>): FileBase | null {
     const { world, profile } = this.#options.setting;
     if (profile.files === null) return null;
     const { files } = this.#images;
@@ -236,9 +280,16 @@ export class SimNode {
     const faults = new DiskFaults(
       () => world.nowMs,
       this.#chance,
-      (fault, call) => this.#tell(`the disk: ${fault} at ${call}`),
+      (fault, call) => {
+        world.fault(fault);
+        this.#tell(`its disk: ${fault}, ${call}`);
+      },
     );
     const sleep = (ms: number): Promise<void> => clock.sleep(ms);
+    const wait = async (): Promise<void> => {
+      if (faults.waitMs > 0) await sleep(faults.waitMs);
+      return usualWait();
+    };
     return { mount: { files, faults, scope, wait, sleep, unit: this.#chance.unit }, sizes: profile.files };
   }
 

@@ -122,4 +122,24 @@ describe("a log whose Nth disk call fails", () => {
       await expectIntact(left, outcome, `seed ${seed}`);
     }
   });
+
+  it("says disk_failed when an old entry cannot be read, also in the middle of a step", async () => {
+    const disk = new SimulatedDisk(seededRandom(1));
+    let isBroken = false;
+    const open = disk.open.bind(disk);
+    disk.open = async (path, mode) => {
+      const file = await open(path, mode);
+      const readSync: typeof file.readSync = (target, position) => {
+        if (isBroken) throw Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" });
+        return file.readSync(target, position);
+      };
+      return { ...file, readSync };
+    };
+    const log = logOn(disk, 0);
+    await log.open();
+    await log.append({ entries: [{ index: 1, term: 1, kind: 0, data: Buffer.from("old") }] });
+    isBroken = true;
+    expect(() => log.entries(1, 2, 100)).toThrow(expect.objectContaining({ code: "disk_failed" }));
+    await log.close();
+  });
 });
