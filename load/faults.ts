@@ -1,5 +1,5 @@
 /**
- * `npm run test:faults -- [--rounds 10] [--only kill-leader,...] [--seed N] [--json FILE]`: three nodes under load and everything
+ * `npm run test:faults -- [--rounds 10] [--only kill-leader,...] [--seed N] [--json FILE] [--record]`: three nodes under load and everything
  * that may befall them; exit code 1 for a violation, for a scenario that could not run here, and for a tool that does not bite.
  */
 import { writeFileSync } from "node:fs";
@@ -9,6 +9,7 @@ import { Options } from "./lib/options.js";
 import { median } from "./lib/statistics.js";
 import { runMain, seededRandom, setDeadline } from "./lib/support.js";
 import { formatMs, formatNumber, renderText } from "./lib/table.js";
+import { type CampaignRow, currentCommit, recordRun } from "./reliability/record.js";
 
 const SCENARIO_SECONDS_MAX = 600;
 const ROUND_SECONDS_MAX = 300;
@@ -89,8 +90,27 @@ const COLUMNS = [
   "violations",
 ];
 
+/** One that did not run is a violation of the campaign's own. */
+function recorded({ name, notRun, report }: Result): CampaignRow {
+  if (report === null) return { name, rounds: 0, violations: 1, figures: { "not run": notRun ?? "" } };
+  const { rounds, violations, stallsMs, acknowledged, attempted, figures } = report;
+  const stalls =
+    stallsMs.length === 0
+      ? {}
+      : { "stall median, ms": Math.round(median(stallsMs)), "worst, ms": Math.round(Math.max(...stallsMs)) };
+  const own = Object.entries(figures).map(([key, value]) => [key, Math.round(value)] as const);
+  return {
+    ...{ name, rounds, violations: violations.length },
+    figures: { acknowledged, attempted, ...stalls, ...Object.fromEntries(own) },
+  };
+}
+
 async function main(): Promise<number> {
-  const given = new Options(["rounds", "only", "seed", "json", "hold-ms", "pause-ms", "bulk-mib"]);
+  const given = new Options(
+    ["rounds", "only", "seed", "json", "hold-ms", "pause-ms", "bulk-mib"],
+    ["record"],
+  );
+  const [startedMs, commit] = [performance.now(), currentCommit()];
   const rounds = given.number("rounds", 10);
   const names = given.words("only", SCENARIO_NAMES);
   const seed = given.number("seed", Math.floor(Math.random() * 2 ** 32), 0);
@@ -115,6 +135,11 @@ async function main(): Promise<number> {
   console.log(`\n${renderText({ title: `fault campaign, seed ${seed}`, columns: COLUMNS, rows, notes })}`);
   const file = given.text("json", "");
   if (file !== "") writeFileSync(file, `${JSON.stringify({ seed, rounds, results }, null, 2)}\n`);
+  if (given.has("record")) {
+    const command = `npm run test:faults -- --rounds ${rounds} --only ${names.join(",")} --seed ${seed}`;
+    const seconds = Math.round((performance.now() - startedMs) / 1000);
+    console.log(recordRun("faults", { command, commit, seconds, rows: results.map(recorded) }));
+  }
   const clean = results.every(({ report }) => report !== null && report.violations.length === 0);
   return clean ? 0 : 1;
 }

@@ -1,11 +1,12 @@
 /** All scenarios of the fault campaign: their names, what they need of the machine, and how they are run. */
 import { keepDirectory, removeDirectory, temporaryDirectory } from "../lib/support.js";
 import { LoopbackTerrain, type Terrain } from "../lib/terrain.js";
+import { runFlapping, runLossy, runReplacedInPartition } from "./bad-links.js";
 import { runMembers } from "./members.js";
 import { NamespaceTerrain, namespacesUnavailable } from "./namespaces.js";
 import { PowerTerrain, powerUnavailable } from "./power.js";
-import { runPowerLoss } from "./power-loss.js";
-import { proveNamespaces, provePowerLoss } from "./proofs.js";
+import { runPowerLoss, runPowerLossOfOne } from "./power-loss.js";
+import { proveLossy, proveNamespaces, provePowerLoss } from "./proofs.js";
 import { runRolling } from "./rolling.js";
 import type { Conditions, ScenarioReport } from "./scenario.js";
 import {
@@ -14,6 +15,7 @@ import {
   KILL_LEADER,
   PARTITION,
   PARTITION_ONE_WAY,
+  PAUSE_FOLLOWER,
   PAUSE_LEADER,
   runSingleFault,
 } from "./single-faults.js";
@@ -24,9 +26,15 @@ export const SCENARIO_NAMES = [
   "kill-leader",
   "kill-follower",
   "pause-leader",
+  "pause-follower",
   "partition",
   "partition-one-way",
+  "flapping",
+  "packet-loss",
+  "packets-doubled",
+  "replaced-in-partition",
   "power-loss",
+  "power-loss-of-one",
   "members",
   "rolling",
   "wiped",
@@ -52,9 +60,9 @@ const anywhere = { unavailable: () => null, prove: async () => [] };
 const inNamespaces = { unavailable: namespacesUnavailable, prove: proveNamespaces };
 
 /** Runs on a terrain in a directory of its own, which stays as evidence when something was violated. */
-async function on(
-  makeTerrain: (directory: string) => Promise<Terrain>,
-  run: (terrain: Terrain) => Promise<ScenarioReport>,
+async function on<Place extends Terrain>(
+  makeTerrain: (directory: string) => Promise<Place>,
+  run: (terrain: Place) => Promise<ScenarioReport>,
 ): Promise<ScenarioReport> {
   const directory = temporaryDirectory("faults");
   const terrain = await makeTerrain(directory);
@@ -72,7 +80,8 @@ async function on(
 }
 
 const loopback = async (directory: string): Promise<Terrain> => new LoopbackTerrain(directory);
-const namespaces = (directory: string): Promise<Terrain> => NamespaceTerrain.create(directory);
+const onNamespaces = (run: (terrain: NamespaceTerrain) => Promise<ScenarioReport>): Promise<ScenarioReport> =>
+  on((directory) => NamespaceTerrain.create(directory), run);
 
 function onLoopback(
   run: (conditions: Conditions, campaign: CampaignConditions) => Promise<ScenarioReport>,
@@ -86,26 +95,50 @@ function onLoopback(
 function partition(fault: Fault): Entry {
   return {
     ...inNamespaces,
-    run: (campaign) => on(namespaces, (terrain) => runSingleFault(fault, { ...campaign, terrain })),
+    run: (campaign) => onNamespaces((terrain) => runSingleFault(fault, { ...campaign, terrain })),
   };
 }
 
-async function powerLoss(campaign: CampaignConditions): Promise<ScenarioReport> {
-  const terrain = new PowerTerrain();
-  try {
-    return await runPowerLoss({ ...campaign, terrain }, terrain);
-  } finally {
-    await terrain.close();
-  }
+function inNamespacesOf(run: (conditions: Conditions) => Promise<ScenarioReport>): Entry {
+  return { ...inNamespaces, run: (campaign) => onNamespaces((terrain) => run({ ...campaign, terrain })) };
+}
+
+function lossy(doubles: boolean): Entry {
+  return {
+    unavailable: namespacesUnavailable,
+    prove: () => proveLossy(doubles),
+    run: (campaign) => onNamespaces((terrain) => runLossy({ ...campaign, terrain }, terrain, doubles)),
+  };
+}
+
+function withPower(run: typeof runPowerLoss): Entry {
+  return {
+    unavailable: powerUnavailable,
+    prove: provePowerLoss,
+    async run(campaign) {
+      const terrain = new PowerTerrain();
+      try {
+        return await run({ ...campaign, terrain }, terrain);
+      } finally {
+        await terrain.close();
+      }
+    },
+  };
 }
 
 export const CATALOGUE: Readonly<Record<ScenarioName, Entry>> = {
   "kill-leader": onLoopback((conditions) => runSingleFault(KILL_LEADER, conditions)),
   "kill-follower": onLoopback((conditions) => runSingleFault(KILL_FOLLOWER, conditions)),
   "pause-leader": onLoopback((conditions) => runSingleFault(PAUSE_LEADER, conditions)),
+  "pause-follower": onLoopback((conditions) => runSingleFault(PAUSE_FOLLOWER, conditions)),
   partition: partition(PARTITION),
   "partition-one-way": partition(PARTITION_ONE_WAY),
-  "power-loss": { unavailable: powerUnavailable, prove: provePowerLoss, run: powerLoss },
+  flapping: inNamespacesOf(runFlapping),
+  "packet-loss": lossy(false),
+  "packets-doubled": lossy(true),
+  "replaced-in-partition": inNamespacesOf(runReplacedInPartition),
+  "power-loss": withPower(runPowerLoss),
+  "power-loss-of-one": withPower(runPowerLossOfOne),
   members: onLoopback((conditions) => runMembers(conditions)),
   rolling: onLoopback(runRolling),
   wiped: onLoopback(runWiped),

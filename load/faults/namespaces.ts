@@ -117,8 +117,27 @@ export class NamespaceTerrain implements Terrain {
     if (cut !== "hearing") await drop("OUTPUT", "-o", "eth0", "-d", nodes);
   }
 
+  /** So much of what comes from peers is lost, and of what is not so much comes twice, which TCP has to make good: late and in bursts. */
+  async disturb(id: number, lost: number, doubled: number): Promise<void> {
+    const nodes = `${this.#net}.0/${NODES_PREFIX_BITS}`;
+    const some = (share: number): readonly string[] => [
+      ...["-m", "statistic", "--mode", "random", "--probability", String(share)],
+    ];
+    await this.#filter(id, "-A", "INPUT", "-i", "eth0", "-s", nodes, ...some(lost), "-j", "DROP");
+    if (doubled === 0) return;
+    for (const other of this.#ids) {
+      if (other === id) continue;
+      const to = this.addressOf(other);
+      const out = ["-t", "mangle", "-A", "POSTROUTING", "-o", "eth0", "-d", to];
+      await this.#filter(id, ...out, ...some(doubled), "-j", "TEE", "--gateway", to);
+    }
+  }
+
   async heal(): Promise<void> {
-    for (const id of this.#ids) await this.#filter(id, "-F");
+    for (const id of this.#ids) {
+      await this.#filter(id, "-F");
+      await this.#filter(id, "-t", "mangle", "-F");
+    }
   }
 
   #filter(id: number, ...args: readonly string[]): Promise<string> {

@@ -41,7 +41,7 @@ interface Disk {
 
 export class PowerTerrain extends LoopbackTerrain {
   readonly #directory: string;
-  readonly #disks: Disk[] = [];
+  readonly #disks = new Map<number, Disk>();
   readonly #undo = new UndoList();
 
   /** Images and mount points are in a directory of its own, which is removed by `close`. */
@@ -61,13 +61,17 @@ export class PowerTerrain extends LoopbackTerrain {
     await runCommand("mkfs.ext4", "-q", "-F", image);
     await runCommand("mount", "-o", "loop", image, mountedAt);
     this.#undo.push("umount", "-l", mountedAt);
-    this.#disks.push({ image, mountedAt });
+    this.#disks.set(id, { image, mountedAt });
     return { ...(await super.place(id)), dataDir: join(mountedAt, "data") };
   }
 
-  /** The power fails: nothing that is not on the disks yet gets there any more, and nothing new is written. */
-  async cutPower(): Promise<void> {
-    const paths = this.#disks.map(({ mountedAt }) => mountedAt);
+  #of(ids: readonly number[]): readonly Disk[] {
+    return ids.flatMap((id) => this.#disks.get(id) ?? []);
+  }
+
+  /** The power fails, of all nodes unless some are named: nothing that is not on the disks yet gets there any more, and nothing new is written. */
+  async cutPower(ids: readonly number[] = [...this.#disks.keys()]): Promise<void> {
+    const paths = this.#of(ids).map(({ mountedAt }) => mountedAt);
     const helper = await Child.start("python3", ["-c", SHUT_DOWN, ...paths]);
     const says = (word: string): Promise<true> =>
       helper.waitForLine((line) => (line === word ? true : undefined), HELPER_TIMEOUT_MS, word);
@@ -79,8 +83,8 @@ export class PowerTerrain extends LoopbackTerrain {
   }
 
   /** The disks are mounted anew; nobody may have a file of theirs open. */
-  async restorePower(): Promise<void> {
-    for (const { image, mountedAt } of this.#disks) {
+  async restorePower(ids: readonly number[] = [...this.#disks.keys()]): Promise<void> {
+    for (const { image, mountedAt } of this.#of(ids)) {
       await unmount(mountedAt);
       await waitUntilReleased(image);
       await runCommand("mount", "-o", "loop", image, mountedAt);

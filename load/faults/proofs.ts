@@ -19,7 +19,7 @@ const [host, port] = [process.argv[1], Number(process.argv[2])];
 const udp = require("node:dgram").createSocket("udp4");
 udp.on("message", (_, from) => console.log("heard " + from.address));
 udp.bind(port, host, () => require("node:net").createServer((s) => s.destroy()).listen(port, host, () => console.log("up")));
-process.stdin.on("data", (to) => udp.send("hello", port, String(to).trim()));
+require("node:readline").createInterface(process.stdin).on("line", (to) => udp.send("hello", port, to.trim()));
 `;
 
 /** What a cut of host 1 leaves: whether 2 hears 1, and 1 hears 2. */
@@ -60,6 +60,17 @@ class Host {
     return waitUntil(() => this.#heard > before, HEARD_WITHIN_MS, 5);
   }
 
+  /** Of so many datagrams from the other, how many it hears. */
+  async hearsOf(other: Host, sent: number): Promise<number> {
+    const before = this.#heard;
+    for (let at = 0; at < sent; at++) {
+      other.#child.write(this.address.host);
+      if (at % 20 === 19) await delay(5);
+    }
+    await delay(HEARD_WITHIN_MS);
+    return this.#heard - before;
+  }
+
   stop(): Promise<number | null> {
     return this.#child.stop("SIGKILL");
   }
@@ -93,6 +104,35 @@ export async function proveNamespaces(): Promise<readonly string[]> {
   return complaints;
 }
 
+const DATAGRAMS = 500;
+
+/** Resolves with what does not hold, in words: losses lose some and not all, doubling makes more of them. */
+export async function proveLossy(doubles: boolean): Promise<readonly string[]> {
+  const terrain = await NamespaceTerrain.create(temporaryDirectory("proof"));
+  const complaints: string[] = [];
+  const hosts: Host[] = [];
+  try {
+    const [one, two] = [await Host.start(terrain, 1), await Host.start(terrain, 2)];
+    hosts.push(one, two);
+    const share = async (lost: number, doubled: number): Promise<number> => {
+      await terrain.disturb(1, lost, doubled);
+      await terrain.disturb(2, lost, doubled);
+      const heard = await two.hearsOf(one, DATAGRAMS);
+      await terrain.heal();
+      return heard / DATAGRAMS;
+    };
+    const [calm, lossy] = [await share(0, 0), await share(0.3, 0)];
+    if (calm !== 1) complaints.push(`${calm} of all datagrams arrive where nothing is lost`);
+    if (lossy < 0.5 || lossy > 0.9) complaints.push(`${lossy} of all datagrams arrive where 0.3 are lost`);
+    const doubled = doubles ? await share(0, 0.3) : 2;
+    if (doubled < 1.1) complaints.push(`${doubled} of all datagrams arrive where 0.3 are doubled`);
+  } finally {
+    for (const host of hosts) await host.stop();
+    await terrain.close();
+  }
+  return complaints;
+}
+
 /** Writes a file in small steps; what is synced and what is not lie in one directory. */
 function write(file: string, sync: boolean): void {
   const handle = openSync(file, "w");
@@ -119,9 +159,9 @@ export async function provePowerLoss(): Promise<readonly string[]> {
       fsyncSync(directory);
       closeSync(directory);
       write(lost, false);
-      await terrain.cutPower();
+      await terrain.cutPower([id]);
       await delay(10);
-      await terrain.restorePower();
+      await terrain.restorePower([id]);
       const lines = readOrEmpty(kept).split("\n").length - 1;
       if (lines !== 100) complaints.push(`disk ${id}: ${lines} of 100 synced lines are left`);
       if (readOrEmpty(lost) !== "") complaints.push(`disk ${id}: what was never synced is there`);

@@ -2,6 +2,7 @@
 import type { Violation } from "../crash/checker.js";
 import { Cluster } from "../lib/cluster.js";
 import type { Terrain } from "../lib/terrain.js";
+import { Crew } from "./crew.js";
 import { Trial } from "./trial.js";
 
 export interface Conditions {
@@ -38,14 +39,17 @@ export interface ScenarioReport {
 /** What a scenario does to its cluster, and what it learns besides. */
 export class Course {
   readonly trial: Trial;
+  /** Null where no sessions take part. */
+  readonly crew: Crew | null;
   readonly conditions: Conditions;
   readonly notes: string[] = [];
   readonly figures: Record<string, number> = {};
   readonly #stallsMs: number[] = [];
   readonly #oneNodeStallsMs: number[] = [];
 
-  constructor(trial: Trial, conditions: Conditions) {
+  constructor(trial: Trial, crew: Crew | null, conditions: Conditions) {
     this.trial = trial;
+    this.crew = crew;
     this.conditions = conditions;
   }
 
@@ -72,7 +76,7 @@ export class Course {
       stallsMs: this.#stallsMs,
       oneNodeStallsMs: this.#oneNodeStallsMs,
       notes: this.notes,
-      figures: { ...this.figures, ownDelayMs: this.trial.ownDelayMs },
+      figures: { ...this.figures, ...this.crew?.figures, ownDelayMs: this.trial.ownDelayMs },
     };
   }
 }
@@ -80,6 +84,8 @@ export class Course {
 export interface CourseOptions {
   readonly size?: number;
   readonly flags?: readonly string[];
+  /** Whether clients with kept sessions take part; they do. */
+  readonly withSessions?: boolean;
 }
 
 const ROUND_WARM_UP_ACKNOWLEDGED = 200;
@@ -91,21 +97,26 @@ const ROUND_WARM_UP_ACKNOWLEDGED = 200;
 export async function runCourse(
   conditions: Conditions,
   round: (course: Course, number: number) => Promise<string>,
-  { size = 3, flags = [] }: CourseOptions = {},
+  { size = 3, flags = [], withSessions = true }: CourseOptions = {},
 ): Promise<ScenarioReport> {
   const cluster = await Cluster.start({ size, terrain: conditions.terrain, flags });
   const trial = new Trial({ cluster, log: conditions.log, pauseMs: conditions.pauseMs });
-  const course = new Course(trial, conditions);
+  const report = (detail: string): void => trial.report("wrong_answer", detail);
+  const crew = withSessions ? new Crew({ cluster, random: conditions.random, report }) : null;
+  const course = new Course(trial, crew, conditions);
   let done = 0;
   try {
     await trial.attendAll();
+    await crew?.begin();
     while (done < conditions.rounds && trial.violations.length === 0) {
       const number = done + 1;
       trial.startLoad();
+      crew?.startLoad();
       await trial.waitForAcknowledged(ROUND_WARM_UP_ACKNOWLEDGED);
       const told = await round(course, number);
-      await trial.stopLoad();
+      await Promise.all([trial.stopLoad(), crew?.stopLoad()]);
       await trial.check(`round ${number}`);
+      await crew?.check(`round ${number}`);
       done = number;
       conditions.log(`  round ${number}: ${told}; ${trial.history.acknowledgedCount} acknowledged`);
     }
@@ -117,6 +128,7 @@ export async function runCourse(
     trial.report("stuck", error instanceof Error ? error.message : String(error));
   } finally {
     await conditions.terrain.heal();
+    await crew?.close();
     await trial.close();
   }
   return course.report(done);

@@ -36,6 +36,8 @@ function cutOff(cutOf: (round: number) => Cut): Fault["inject"] {
 export const KILL_LEADER: Fault = { victim: leader, inject: kill };
 export const KILL_FOLLOWER: Fault = { victim: (cluster) => cluster.follower(), inject: kill };
 export const PAUSE_LEADER: Fault = { victim: leader, inject: pause };
+/** An election comes and goes without it; it comes back to a group that has moved on. */
+export const PAUSE_FOLLOWER: Fault = { victim: (cluster) => cluster.follower(), inject: pause };
 export const PARTITION: Fault = { victim: leader, inject: cutOff(() => "both") };
 /** Odd rounds: the leader is heard no more; even ones: it hears no more. */
 export const PARTITION_ONE_WAY: Fault = {

@@ -136,6 +136,11 @@ export class Cluster {
     throw new Error(`node ${id} was removed and went on running`);
   }
 
+  /** A node belongs no more, and whoever asked for that sees to it that it stops. */
+  forget(id: number): void {
+    this.#nodes.delete(id);
+  }
+
   /** Waits until the leader gives this member one of these roles. */
   async waitForRole(id: number, roles: readonly string[]): Promise<void> {
     const hasRole = async (): Promise<boolean> => {

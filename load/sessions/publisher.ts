@@ -13,6 +13,8 @@ import type { Level } from "./strict-client.js";
 export interface Publisher {
   readonly name: string;
   settle(node: ClusterNode, now: boolean): Promise<void>;
+  /** Goes where `next` says, at each attempt; of one that keeps a connection the seat is given, whose hops are its owner's. */
+  roam(next: () => ClusterNode | undefined): Seat | null;
   /** Publishes until told to stop. */
   start(): void;
   /** Resolves when everything is answered; false when that took too long. */
@@ -62,6 +64,10 @@ export function mqttPublisher(traits: MqttTraits, { ledger, topic, pauseMs, repo
   return {
     name,
     settle: (node, now) => seat.settle(node, now),
+    roam(next) {
+      seat.roam(next);
+      return seat;
+    },
     start() {
       timer = setInterval(publish, pauseMs);
     },
@@ -78,11 +84,13 @@ export function httpPublisher(name: string, { ledger, topic, pauseMs }: Load): P
   let sequence = 0;
   let goesOn = false;
   let target: ClusterNode | undefined;
+  let nextTarget = (): ClusterNode | undefined => target;
   let work: Promise<void> = Promise.resolve();
 
   const ask = async (key: string): Promise<number | null> => {
-    if (target === undefined) return null;
-    const connection = new HttpConnection(target.http, HTTP_TIMEOUT_MS);
+    const node = nextTarget();
+    if (node === undefined) return null;
+    const connection = new HttpConnection(node.http, HTTP_TIMEOUT_MS);
     try {
       const headers = { "content-type": "text/plain", "idempotency-key": key };
       const path = `${topicPath(topic)}/messages?qos=2`;
@@ -109,6 +117,10 @@ export function httpPublisher(name: string, { ledger, topic, pauseMs }: Load): P
     name,
     async settle(node) {
       target = node;
+    },
+    roam(next) {
+      nextTarget = next;
+      return null;
     },
     start() {
       goesOn = true;

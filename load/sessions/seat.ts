@@ -32,6 +32,9 @@ export class Seat {
   /** When the last connection was accepted, on the clock of `performance.now()`. */
   connectedAtMs = Number.NaN;
   refusals = 0;
+  /** Connections on which the session of an earlier one went on. */
+  resumed = 0;
+  #next: (() => ClusterNode | undefined) | undefined;
 
   constructor(options: SeatOptions) {
     this.name = options.name;
@@ -62,6 +65,17 @@ export class Seat {
     }
   }
 
+  /** Goes from now on, at each attempt to connect, where `next` says (nowhere yet: `undefined`). */
+  roam(next: () => ClusterNode | undefined): void {
+    this.#next = next;
+  }
+
+  /** Ends the connection that there is, with a goodbye or without: the next one is somewhere else. */
+  hop(politely: boolean): void {
+    if (politely) this.#client?.disconnect();
+    else this.#client?.breakOff();
+  }
+
   async leave(): Promise<void> {
     this.#isLeaving = true;
     this.#client?.disconnect();
@@ -71,7 +85,7 @@ export class Seat {
   /** One connection after another, until it leaves. */
   async #stay(): Promise<void> {
     while (!this.#isLeaving) {
-      const node = this.#target;
+      const node = this.#next === undefined ? this.#target : this.#next();
       const closed = node === undefined ? null : await this.#connect(node);
       if (closed === null) await delay(RETRY_MS);
       else await closed;
@@ -105,6 +119,7 @@ export class Seat {
           detail: `${name} at node ${node.id}: session present ${sessionPresent}`,
         });
       }
+      if (this.#wasHere) this.resumed += 1;
       this.#wasHere = true;
       this.#client = client;
       this.#home = node;

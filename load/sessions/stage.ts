@@ -11,6 +11,8 @@ export interface StageOptions {
   readonly random: () => number;
   readonly log: (line: string) => void;
   readonly pauseMs: number;
+  /** Publishes under way at most, of each publisher. */
+  readonly window?: number;
 }
 
 const TOPIC = "sessions/load/a";
@@ -28,7 +30,7 @@ export class Stage {
   readonly publishers: readonly Publisher[];
   readonly #log: (line: string) => void;
 
-  constructor({ random, log, pauseMs }: StageOptions) {
+  constructor({ random, log, pauseMs, window = WINDOW }: StageOptions) {
     this.#log = log;
     const report = ({ kind, detail }: Violation): void => this.report(kind, detail);
     const ackDelayMs = (): number => Math.floor(random() * ACK_DELAY_MS_MAX);
@@ -43,7 +45,7 @@ export class Stage {
     ];
     const load = { ledger: this.ledger, topic: TOPIC, pauseMs, report };
     const publisher = (name: string, level: 4 | 5, qos: 1 | 2): Publisher =>
-      mqttPublisher({ name, level, qos, window: WINDOW }, load);
+      mqttPublisher({ name, level, qos, window }, load);
     this.publishers = [
       publisher("pub-311-qos1", 4, 1),
       publisher("pub-5-qos1", 5, 1),
