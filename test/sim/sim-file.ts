@@ -56,7 +56,7 @@ export class SimFile {
   writeDurably(parts: readonly Uint8Array[], at: number): number {
     let bytes = 0;
     for (const part of parts) bytes += part.byteLength;
-    if (this.#changes.length > 0) this.#settle(at, bytes);
+    if (this.#changes.length > 0) this.#changes = without(this.#changes, at, at + bytes);
     this.#put(parts, at, bytes);
     this.#durableSize = Math.max(this.#durableSize, at + bytes);
     return bytes;
@@ -71,15 +71,19 @@ export class SimFile {
   }
 
   sync(): void {
-    if (this.#changes.length === 0) return;
-    const lost = this.#changes.filter(({ isLost }) => isLost);
-    this.#changes = lost;
-    if (lost.length === 0) this.#durableSize = this.#size;
+    let left: Change[] = [];
+    for (const change of this.#changes) {
+      if (change.isLost) left.push(change);
+      else
+        left = without(left, change.at, change.isCut ? Number.POSITIVE_INFINITY : change.at + change.bytes);
+    }
+    this.#changes = left;
+    this.#durableSize = this.#size;
   }
 
   /** Nothing that was written since the last sync will be on the disk, and nobody is told again. */
   failSync(): void {
-    for (const change of this.#changes) change.isLost = true;
+    for (const change of this.#changes) change.isLost ||= !change.isCut;
   }
 
   /** What was not synced stays, goes, or stays in part. */
@@ -160,18 +164,17 @@ export class SimFile {
     }
     return kept;
   }
+}
 
-  /** What is written now is on the disk: earlier changes of the same bytes cannot be taken back any more. */
-  #settle(from: number, bytes: number): void {
-    const to = from + bytes;
-    this.#changes = this.#changes.flatMap((change) => {
-      const { at, before } = change;
-      const end = at + change.bytes;
-      if (change.isCut || end <= from || at >= to) return [change];
-      const parts: Change[] = [];
-      if (at < from) parts.push({ ...change, bytes: from - at, before: before.subarray(0, from - at) });
-      if (end > to) parts.push({ ...change, at: to, bytes: end - to, before: before.subarray(to - at) });
-      return parts;
-    });
-  }
+/** What of these changes can still be taken back when bytes `from` to `to` are on the disk as they are now. */
+function without(changes: readonly Change[], from: number, to: number): Change[] {
+  return changes.flatMap((change) => {
+    const { at, before } = change;
+    const end = at + change.bytes;
+    if (change.isCut || end <= from || at >= to) return [change];
+    const parts: Change[] = [];
+    if (at < from) parts.push({ ...change, bytes: from - at, before: before.subarray(0, from - at) });
+    if (end > to) parts.push({ ...change, at: to, bytes: end - to, before: before.subarray(to - at) });
+    return parts;
+  });
 }
