@@ -1,7 +1,8 @@
 /**
  * What the log's directory holds after whatever happened to it. Every frame is read and checked, oldest segment first. The first
  * frame that does not check is the torn end of the last write if nothing valid follows it (one append is in flight at a time, so
- * only the last frame can be unfinished), and damage if anything does: then the log refuses to open and nothing is changed.
+ * only the last frame can be unfinished), and damage if anything does, or if the mark of the log's end says that it was complete: then
+ * the log refuses to open and nothing is changed.
  *
  * A segment has its name only when its header is durable, is named only when the one before it is complete, and is dropped only oldest
  * first. So holes in the numbers, bad headers and sequences that do not go on are damage, at whatever moment a crash came.
@@ -10,6 +11,7 @@ import { join } from "node:path";
 import { ClusterError } from "../errors.js";
 import type { GroupId } from "../types.js";
 import { type Disk, toDiskError } from "./disk.js";
+import { END_MARK_NAME, provenSequence } from "./end-mark.js";
 import { FrameReader } from "./frame-reader.js";
 import { LogState } from "./log-state.js";
 import { type RecordView, readRecord } from "./record.js";
@@ -31,6 +33,8 @@ export interface Recovery {
   readonly state: LogState;
   readonly nextSequence: number;
   readonly tornBytes: number;
+  /** Whether there is a mark of the log's end already. */
+  readonly hasEndMark: boolean;
   /** Files of the pool. */
   readonly spareNames: readonly string[];
 }
@@ -56,12 +60,15 @@ export async function recoverLog(options: RecoveryOptions): Promise<Recovery> {
     const numbers = segmentNumbers(dir, names);
     for (const number of numbers) await scan.readSegment(number, number === numbers.at(-1));
     scan.finish();
+    const hasEndMark = names.includes(END_MARK_NAME);
+    if (hasEndMark) scan.checkEnd(await provenSequence(disk, dir));
     const tornBytes = await repairTail(options, scan.segments, scan.tail);
     return {
       segments: scan.segments,
       state: scan.state,
       nextSequence: scan.nextSequence,
       tornBytes,
+      hasEndMark,
       spareNames: names.filter(isSpareName),
     };
   } catch (error) {
@@ -148,6 +155,17 @@ class Scan {
       const why = `entry ${state.hardState.commit} was committed and the log ends at ${state.lastIndex}`;
       throw logCorrupt(path, this.segments.at(-1)?.end ?? 0, why);
     }
+  }
+
+  /** What was complete once is there. */
+  checkEnd(proven: number): void {
+    if (proven < this.nextSequence) return;
+    const newest = this.segments.at(-1);
+    throw logCorrupt(
+      newest?.path ?? this.#options.dir,
+      newest?.end ?? 0,
+      `frame ${this.nextSequence} is damaged or missing, and the log was complete up to frame ${proven}`,
+    );
   }
 
   #checkHeader(path: string, number: number, header: ReadHeader, size: number): void {

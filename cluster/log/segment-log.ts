@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { assertInvariant, type ClusterError } from "../errors.js";
 import type { Entry, GroupId, LogIndex, SnapshotMeta, Term } from "../types.js";
 import { type Disk, toDiskError, writeFully } from "./disk.js";
+import { EndMark } from "./end-mark.js";
 import { ByteBudget, readEntries } from "./entry-reader.js";
 import { FRAME_HEADER_BYTES, FrameEncoder } from "./frame.js";
 import { checkAppend, checkCompact, checkRange, LogState } from "./log-state.js";
@@ -41,6 +42,9 @@ const MIB = 1024 * 1024;
 const SEGMENT_BYTES_MIN = 4096;
 const SEGMENT_BYTES_MAX = 1024 * MIB;
 const CACHE_BYTES_MAX = 32 * MIB;
+/** The log's end is written down when nothing was appended for so long, or after so many times that. */
+const END_REST_MS = 100;
+const END_RESTS_MAX = 10;
 /** The body's length is 32 bits wide; nothing near it makes sense. */
 const FRAME_BYTES_MAX = 1024 * MIB;
 
@@ -59,6 +63,10 @@ export class SegmentLog implements LogStore {
   /** Dropping of old segments: one after the other, oldest first, beside the appends. */
   #dropping: Promise<void> = Promise.resolve();
   #failure: ClusterError | null = null;
+  /** `null` where writes are left to the operating system: nothing is known to be on the disk then. */
+  #endMark: EndMark | null = null;
+  #isProving = false;
+  #isClosed = false;
 
   constructor(options: SegmentLogOptions) {
     const { dir, segmentBytes } = options;
@@ -81,6 +89,8 @@ export class SegmentLog implements LogStore {
     try {
       await this.#pool.adopt(found.spareNames);
       if (this.#segments.length === 0) await this.#roll(0);
+      if (durability === "fsync") this.#endMark = await EndMark.open(this.#disk, dir, found.hasEndMark);
+      this.#proveSoon();
     } catch (error) {
       for (const segment of this.#segments) await segment.file.close().catch(() => undefined);
       throw toDiskError(error, `opening the log in ${dir}`);
@@ -149,6 +159,7 @@ export class SegmentLog implements LogStore {
       // Entries of an abandoned history may have indexes above the snapshot's: all older segments go.
       if (snapshot !== undefined) void this.#drop(this.#segments.length - 1).catch(() => undefined);
       this.#prepareAhead();
+      this.#proveSoon();
     });
   }
 
@@ -177,7 +188,10 @@ export class SegmentLog implements LogStore {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#turn;
+    await this.#prove();
+    await this.#endMark?.close();
     await this.#dropping.catch(() => undefined);
     await this.#pool.stop();
     for (const segment of this.#segments) await segment.file.close();
@@ -266,6 +280,37 @@ export class SegmentLog implements LogStore {
   #prepareAhead(): void {
     const newest = this.#segments.at(-1);
     if (newest !== undefined && newest.end > newest.capacity / 4) this.#pool.prepareSoon();
+  }
+
+  /** Writes down how far the log is complete, some time from now: behind the appends, and beside them. */
+  #proveSoon(): void {
+    if (this.#isProving || this.#endMark === null) return;
+    this.#isProving = true;
+    void this.#proveAfterRest().finally(() => {
+      this.#isProving = false;
+    });
+  }
+
+  async #proveAfterRest(): Promise<void> {
+    for (let proven = 0; proven < this.#nextSequence - 1; ) {
+      let seen = 0;
+      for (let rests = 0; rests < END_RESTS_MAX && seen !== this.#nextSequence; rests += 1) {
+        seen = this.#nextSequence;
+        await this.#disk.idle(END_REST_MS);
+        if (this.#isClosed) return;
+      }
+      proven = this.#nextSequence - 1;
+      if (!(await this.#prove())) return;
+    }
+  }
+
+  /** False when it could not be: what was written down before still holds, and no harm is done. */
+  async #prove(): Promise<boolean> {
+    if (this.#failure !== null || this.#endMark === null) return false;
+    return this.#endMark.write(this.#nextSequence - 1).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Lets go of the `count` oldest segments, oldest first, each durably gone before the next: a crash leaves no hole. */

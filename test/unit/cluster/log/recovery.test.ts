@@ -3,6 +3,7 @@
  * with the file and the place, and nothing is changed.
  */
 import { describe, expect, it } from "vitest";
+import { END_MARK_NAME } from "../../../../cluster/log/end-mark.js";
 import { encodeHeader, type SegmentHeader } from "../../../../cluster/log/segment-header.js";
 import { SegmentLog } from "../../../../cluster/log/segment-log.js";
 import { EMPTY_HARD_STATE } from "../../../../cluster/types.js";
@@ -23,7 +24,7 @@ function segment(number: number): string {
 
 const ENTRY_BYTES = 500;
 
-/** A log of single entries of 500 bytes, closed. 6 fit into a segment. */
+/** A log of single entries of 500 bytes, as one is whose process died at once. 6 fit into a segment. */
 async function written(last: number): Promise<SimulatedDisk> {
   const disk = new SimulatedDisk(seededRandom(5));
   const log = logOn(disk);
@@ -32,6 +33,7 @@ async function written(last: number): Promise<SimulatedDisk> {
     await log.append({ entries: [entry(index, 1, Buffer.alloc(ENTRY_BYTES, index))] });
   }
   await log.close();
+  await disk.unlink(`${DIR}/${END_MARK_NAME}`);
   return disk;
 }
 
@@ -45,6 +47,7 @@ async function recycled(): Promise<{ disk: SimulatedDisk; last: number }> {
     await log.append({ entries: [entry(index, 1, Buffer.alloc(ENTRY_BYTES, index))] });
   }
   await log.close();
+  await disk.unlink(`${DIR}/${END_MARK_NAME}`);
   return { disk, last: 41 };
 }
 
@@ -127,6 +130,8 @@ describe("a torn last write", () => {
       }
       const torn = disk.copy();
       torn.replace(segment(1), bytes);
+      // The append never came to an end.
+      await torn.unlink(`${DIR}/${END_MARK_NAME}`);
       expect((await open(torn)).lastIndex).toBe(2);
     }
   });
@@ -304,9 +309,10 @@ describe("what is no damage", () => {
     disk.replace(`${DIR}/spare-10.free`, disk.content(segment(1)));
     const { log, lastIndex } = await open(disk);
     expect(lastIndex).toBe(4);
-    expect(disk.paths().filter((path) => !path.endsWith(".free"))).toEqual([segment(1)]);
-    expect(disk.paths().filter((path) => path.endsWith(".free"))).toHaveLength(2);
-    expect(disk.paths().every((path) => disk.content(path).byteLength === SEGMENT_BYTES)).toBe(true);
+    const files = disk.paths().filter((path) => !path.endsWith(END_MARK_NAME));
+    expect(files.filter((path) => !path.endsWith(".free"))).toEqual([segment(1)]);
+    expect(files.filter((path) => path.endsWith(".free"))).toHaveLength(2);
+    expect(files.every((path) => disk.content(path).byteLength === SEGMENT_BYTES)).toBe(true);
     for (let index = 5; index <= 20; index += 1) {
       await log.append({ entries: [entry(index, 1, Buffer.alloc(ENTRY_BYTES, index))] });
     }
