@@ -3,7 +3,11 @@
  * packets are the same; only `PacketRefused` is thrown; properties that are let in can be read by everybody behind.
  */
 import { isDeepStrictEqual } from "node:util";
-import { buildMessageProperties, readMessageProperties } from "../../../src/edges/message-properties.js";
+import {
+  buildMessageProperties,
+  type MessageProperties,
+  readMessageProperties,
+} from "../../../src/edges/message-properties.js";
 import { Framer } from "../../../src/edges/mqtt/framer.js";
 import { type AckType, decodeAck } from "../../../src/edges/mqtt/packets/acknowledgement.js";
 import { decodeAuth } from "../../../src/edges/mqtt/packets/auth.js";
@@ -22,13 +26,16 @@ type Level = 4 | 5;
 
 const PAYLOAD_BYTES_MAX = 100_000;
 
-/** What edges rely on for what they let in: it can be read, and written again as it is. */
+/** What edges rely on for what they let in: it can be read, and is the same when it was written again. */
 function checkProperties(properties: Uint8Array): void {
   const read = readMessageProperties(properties);
-  must(
-    isDeepStrictEqual(readMessageProperties(buildMessageProperties(read)), read),
-    "properties change when they are written",
-  );
+  const again = readMessageProperties(buildMessageProperties(read));
+  must(isDeepStrictEqual(plain(again), plain(read)), "properties change when they are written");
+}
+
+function plain(read: MessageProperties): object {
+  const { correlationData } = read;
+  return { ...read, correlationData: correlationData === null ? null : Buffer.from(correlationData) };
 }
 
 /** What the connection does with a packet, without what comes of it. */
