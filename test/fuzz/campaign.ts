@@ -27,6 +27,7 @@ export interface CampaignResult {
   readonly seconds: number;
   /** As few inputs as reach what all reached. */
   readonly corpus: readonly Uint8Array[];
+  readonly modules: readonly { readonly path: string; readonly reached: number; readonly all: number }[];
 }
 
 const HANG_MS = 10_000;
@@ -91,7 +92,7 @@ function runThread(
     execArgv: ["--no-warnings"],
   });
   return new Promise((resolve) => {
-    let smallest: readonly Uint8Array[] = [];
+    let [corpus, modules]: [readonly Uint8Array[], CampaignResult["modules"]] = [[], []];
     const end = (ending: Ending): void => {
       stopWatching();
       void worker.terminate().then(() => resolve(ending));
@@ -102,10 +103,10 @@ function runThread(
     worker.on("message", (report: Report) => {
       if (report.kind === "new") grown.push(report.input);
       else if (report.kind === "finding") onFinding({ ...report, input: Buffer.from(report.input) });
-      else if (report.kind === "smallest") smallest = report.inputs;
+      else if (report.kind === "smallest") [corpus, modules] = [report.inputs, report.modules];
       else if (report.kind === "done") {
         const { figures, branches } = report;
-        end({ kind: "done", result: { figures, branches, corpus: smallest } });
+        end({ kind: "done", result: { figures, branches, corpus, modules } });
       } else if (performance.now() - toldMs > PROGRESS_MS) {
         toldMs = performance.now();
         const { figures, branches } = report;

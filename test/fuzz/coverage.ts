@@ -32,11 +32,20 @@ function commonPrefix(a: string, b: string): number {
   return end;
 }
 
+/** What an instrumented module says of itself. */
+export interface ModuleFacts {
+  readonly path: string;
+  readonly branches: number;
+  readonly comparisons: number;
+  readonly literals: readonly (string | number)[];
+}
+
 export class Coverage {
   readonly #hits = new Uint8Array(FEATURES_MAX);
   readonly #seen = new Uint8Array(FEATURES_MAX);
   readonly #words = new Uint32Array(this.#hits.buffer);
   readonly #isBranch = new Uint8Array(FEATURES_MAX);
+  readonly #modules: { readonly path: string; readonly from: number; readonly to: number }[] = [];
   readonly #literals = new Set<string | number>();
   readonly #compared: (string | number)[] = [];
   #used = 0;
@@ -49,16 +58,22 @@ export class Coverage {
   }
 
   /** Called by every instrumented module as it is loaded. */
-  module(
-    branches: number,
-    comparisons: number,
-    literals: readonly (string | number)[],
-  ): [Uint8Array, (site: number, a: unknown, b: unknown) => boolean, (size: unknown) => unknown] {
+  module({
+    path,
+    branches,
+    comparisons,
+    literals,
+  }: ModuleFacts): [
+    Uint8Array,
+    (site: number, a: unknown, b: unknown) => boolean,
+    (size: unknown) => unknown,
+  ] {
     const from = this.#used;
     const degreesFrom = from + branches;
     this.#used = degreesFrom + comparisons * DEGREES;
     if (this.#used > FEATURES_MAX) throw new Error("too many branches to count");
     this.#isBranch.fill(1, from, degreesFrom);
+    this.#modules.push({ path, from, to: degreesFrom });
     for (const literal of literals) this.#literals.add(literal);
     const degrees = this.#hits.subarray(degreesFrom, this.#used);
     const equals = (site: number, a: unknown, b: unknown): boolean => {
@@ -99,6 +114,14 @@ export class Coverage {
       if (this.#seen[i] !== 0) reached += 1;
     }
     return { reached, all };
+  }
+
+  /** Branches that any input has reached, and all there are, by module. */
+  get modules(): readonly { readonly path: string; readonly reached: number; readonly all: number }[] {
+    return this.#modules.map(({ path, from, to }) => {
+      const reached = this.#seen.subarray(from, to).reduce((sum, bits) => sum + (bits === 0 ? 0 : 1), 0);
+      return { path, reached, all: to - from };
+    });
   }
 
   /** Words and numbers of the sources, and values that were compared lately. */

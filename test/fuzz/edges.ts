@@ -4,17 +4,28 @@
  */
 import { Server } from "node:http";
 import { Duplex } from "node:stream";
+import { NO_PROPERTIES, type OutgoingMessage } from "../../src/commands/command.js";
 import type { HttpEdgeOptions } from "../../src/edges/http/server.js";
 import type { MqttEdge } from "../../src/edges/mqtt/server.js";
-import { systemClock } from "../../src/runtime/clock.js";
+import { type Clock, systemClock } from "../../src/runtime/clock.js";
 import { seededRandom } from "../../src/runtime/random.js";
 import { createSimEdge } from "../sim/sim-edge.js";
 import { type HttpHost, HttpTestBroker, startHttpHost } from "../support/http-edge-host.js";
 import { must } from "./target.js";
 
 /** Inputs that one node serves: what sessions and topics they leave behind must not slow down those that come after. */
-export const INPUTS_PER_NODE = 200;
+const INPUTS_PER_NODE = { mqtt: 100, http: 500 } as const;
 const TURNS_MAX = 2_000;
+/** Commit, apply, flush, write. */
+const DELIVERY_TURNS = 4;
+
+/** Short waits are over at the end of the turn; the others are longer than any input takes. */
+const SHORT_MS = 250;
+
+const QUICK_CLOCK: Clock = {
+  ...systemClock,
+  after: (delayMs, task) => (delayMs <= SHORT_MS ? systemClock.soon(task) : systemClock.after(delayMs, task)),
+};
 
 /** The server's end of a connection. Has what servers ask of a socket. */
 export class FuzzSocket extends Duplex {
@@ -86,6 +97,29 @@ export async function say(
   for (let turn = 0; turn < turns && !socket.destroyed; turn += 1) await turnOfLoop();
 }
 
+/** Others publish: to a topic at QoS 2, to one below it at QoS 1, retained. */
+export async function publishToAll({ broker }: FuzzNode): Promise<void> {
+  const message = (qos: 1 | 2, retain: boolean): OutgoingMessage => ({
+    payload: Buffer.from("from others"),
+    contentType: retain ? "text/plain" : "",
+    qos,
+    retain,
+    expiresAtMs: 0,
+    properties: NO_PROPERTIES,
+  });
+  for (const [topic, qos] of [
+    ["a", 2],
+    ["a/b", 1],
+  ] as const) {
+    const messages = [message(qos, qos === 1)];
+    broker.submit(
+      { kind: "publish", topic, messages, autoCreate: true, idempotency: null, publisher: 0, receipt: null },
+      () => undefined,
+    );
+  }
+  for (let turn = 0; turn < DELIVERY_TURNS; turn += 1) await turnOfLoop();
+}
+
 /** The stranger is gone: the connection has to be, too. */
 export async function leave(socket: FuzzSocket): Promise<void> {
   const closed = new Promise<void>((resolve) => {
@@ -99,12 +133,12 @@ export async function leave(socket: FuzzSocket): Promise<void> {
 export interface FuzzNode {
   readonly broker: HttpTestBroker;
   readonly mqtt: MqttEdge;
-  readonly host: HttpHost;
+  /** `null` where only MQTT is asked for. */
+  readonly host: HttpHost | null;
   /** What was logged as an error: nothing that a stranger does may bring that about. */
   readonly errors: string[];
-  /** A new connection to the HTTP port. */
-  connectHttp(): FuzzSocket;
-  connectMqtt(): FuzzSocket;
+  /** A new connection, to the HTTP port where there is one. */
+  connect(): FuzzSocket;
   close(): Promise<void>;
 }
 
@@ -112,7 +146,7 @@ export interface FuzzNode {
 async function startedWithoutPort(
   overrides: Partial<HttpEdgeOptions>,
   broker: HttpTestBroker,
-): Promise<[HttpHost, Server]> {
+): Promise<{ readonly host: HttpHost; readonly server: Server }> {
   const { listen } = Server.prototype;
   let server: Server | null = null;
   Server.prototype.listen = function listenToNobody(this: Server, ...args: unknown[]): Server {
@@ -125,58 +159,56 @@ async function startedWithoutPort(
   try {
     const host = await startHttpHost({ ...overrides, port: 1 }, broker);
     must(server !== null, "the edge did not listen");
-    return [host, server];
+    return { host, server };
   } finally {
     Server.prototype.listen = listen;
   }
 }
 
-/** A node whose edges answer whoever connects. */
-export async function startFuzzNode(): Promise<FuzzNode> {
-  const broker = new HttpTestBroker();
+/** A node whose edges answer whoever connects. The HTTP edge costs as much as a hundred inputs: it is there where it is asked for. */
+async function startFuzzNode(hasHttp: boolean): Promise<FuzzNode> {
+  const broker = new HttpTestBroker(QUICK_CLOCK);
   const errors: string[] = [];
-  const mqtt = createSimEdge({
-    broker,
-    clock: systemClock,
-    random: seededRandom(5),
-    onError: (text) => errors.push(text),
-  });
+  const onError = (text: string): void => void errors.push(text);
+  const mqtt = createSimEdge({ broker, clock: QUICK_CLOCK, random: seededRandom(5), onError });
   await mqtt.start();
   await broker.perform({ kind: "genesis", streamTag: "test" });
   await broker.perform({ kind: "node-up", mqtt: "" });
   const serveMqtt = (stream: Duplex, address: string): void => mqtt.attach(stream, address);
-  const [host, server] = await startedWithoutPort({ serveMqtt }, broker);
+  const http = hasHttp ? await startedWithoutPort({ serveMqtt, clock: QUICK_CLOCK }, broker) : null;
   return {
     broker,
     mqtt,
-    host,
+    host: http?.host ?? null,
     errors,
-    connectHttp: () => {
+    connect: () => {
       const socket = new FuzzSocket();
-      server.emit("connection", socket);
-      return socket;
-    },
-    connectMqtt: () => {
-      const socket = new FuzzSocket();
-      mqtt.attach(socket, "127.0.0.1:1");
+      if (http === null) serveMqtt(socket, "127.0.0.1:1");
+      else http.server.emit("connection", socket);
       return socket;
     },
     close: async () => {
-      await Promise.all([host.close(), mqtt.stop()]);
+      await Promise.all([http?.host.close(), mqtt.stop()]);
     },
   };
 }
 
 /** The node that serves the present inputs; a new one every `INPUTS_PER_NODE`. */
 export class NodeForInputs {
+  readonly #hasHttp: boolean;
   #node: FuzzNode | null = null;
   #served = 0;
 
+  constructor(options: { readonly hasHttp: boolean }) {
+    this.#hasHttp = options.hasHttp;
+  }
+
   async next(): Promise<FuzzNode> {
     this.#served += 1;
-    if (this.#node !== null && this.#served % INPUTS_PER_NODE !== 0) return this.#node;
+    if (this.#node !== null && this.#served % INPUTS_PER_NODE[this.#hasHttp ? "http" : "mqtt"] !== 0)
+      return this.#node;
     await this.#node?.close();
-    this.#node = await startFuzzNode();
+    this.#node = await startFuzzNode(this.#hasHttp);
     return this.#node;
   }
 
@@ -188,7 +220,11 @@ export class NodeForInputs {
 
 /** Turns until nobody is connected. */
 export async function untilGone(node: FuzzNode): Promise<void> {
-  for (let turn = 0; node.host.edge.connectionsOpen > 0 || node.mqtt.clients().length > 0; turn += 1) {
+  for (
+    let turn = 0;
+    (node.host?.edge.connectionsOpen ?? 0) > 0 || node.mqtt.clients().length > 0;
+    turn += 1
+  ) {
     must(turn < TURNS_MAX, "a connection is left though its client is gone");
     await turnOfLoop();
   }
@@ -196,7 +232,8 @@ export async function untilGone(node: FuzzNode): Promise<void> {
 
 export function mustHaveLoggedNothing({ errors, host }: FuzzNode): void {
   must(errors.length === 0, `the MQTT edge logged an error: ${errors[0]}`);
-  must(host.errors.length === 0, `the HTTP edge logged an error: ${firstOf(host.errors)}`);
+  const logged = host?.errors ?? [];
+  must(logged.length === 0, `the HTTP edge logged an error: ${firstOf(logged)}`);
 }
 
 function firstOf([first]: readonly object[]): string {

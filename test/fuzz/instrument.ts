@@ -200,15 +200,16 @@ function isTrivial({ type, value, operator, name }: SyntaxNode): boolean {
   return (type === "UnaryExpression" && operator === "typeof") || name === "undefined";
 }
 
-/** Instruments the source of an ES module or, with `isScript`, of a CommonJS one. */
-export function instrument(source: string, isScript = false): Instrumented {
+/** Instruments the source of an ES module or, with `isScript`, of a CommonJS one. `path` is what its branches are reported under. */
+export function instrument(source: string, isScript = false, path = ""): Instrumented {
   const tree: unknown = parseAst(source, { lang: "js", sourceType: isScript ? "script" : "module" });
   if (!isNode(tree)) throw new Error("the source could not be parsed");
   const instrumenter = new Instrumenter(source);
   instrumenter.visit(tree);
   const { branches, comparisons, insertions } = instrumenter;
   const literals = [...instrumenter.literals];
-  const made = `globalThis.${GLOBAL}.module(${branches},${comparisons},${JSON.stringify(literals)})`;
+  const facts = JSON.stringify({ path, branches, comparisons, literals });
+  const made = `globalThis.${GLOBAL}.module(${facts})`;
   const head = `const [${COUNTERS},${EQUALS},${SIZED}]=${made};`;
   return { code: head + insertions.applyTo(source), branches, comparisons, literals };
 }

@@ -26,6 +26,6 @@ export const load: LoadHook = async (url, context, nextLoad) => {
   }
   const source = await readFile(fileURLToPath(url), "utf8");
   const isScript = context.format !== "module";
-  const { code } = instrument(source, isScript);
+  const { code } = instrument(source, isScript, pathOf(url));
   return { format: isScript ? "commonjs" : "module", source: code, shortCircuit: true };
 };

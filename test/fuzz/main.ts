@@ -1,6 +1,6 @@
 /**
  * The fuzzer's command line: `npm run fuzz -- [--target NAME] [--inputs N] [--seed S]`. `--save` keeps the inputs that reach most and those
- * with which something was found, `--record` keeps the figures. Ends with 1 when something did not hold.
+ * with which something was found, `--record` keeps the figures, `--modules` shows what was reached of each. Ends with 1 when something did not hold.
  */
 import { parseArgs } from "node:util";
 import { type CampaignRow, currentCommit, recordRun } from "../../load/reliability/record.js";
@@ -9,7 +9,7 @@ import { appendFound, readCorpus, writeCorpus } from "./corpus.js";
 import type { TargetPlace } from "./target.js";
 import { TARGETS } from "./targets.js";
 
-const HELP = `npm run fuzz -- [--target NAME]... [--inputs N] [--seed S] [--save] [--record]
+const HELP = `npm run fuzz -- [--target NAME]... [--inputs N] [--seed S] [--save] [--record] [--modules]
 targets: ${TARGETS.map(({ name }) => name).join(", ")}
 `;
 
@@ -33,6 +33,7 @@ interface Request {
   readonly seed: number;
   readonly save: boolean;
   readonly record: boolean;
+  readonly modules: boolean;
 }
 
 function requestOf(): Request | null {
@@ -43,11 +44,12 @@ function requestOf(): Request | null {
       seed: { type: "string", default: "1" },
       save: { type: "boolean", default: false },
       record: { type: "boolean", default: false },
+      modules: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return null;
-  const { target: names, save, record } = values;
+  const { target: names, save, record, modules } = values;
   for (const name of names ?? []) {
     if (!TARGETS.some((place) => place.name === name)) throw new Error(`there is no target ${name}`);
   }
@@ -57,6 +59,7 @@ function requestOf(): Request | null {
     seed: numberOf(values.seed, "seed"),
     save,
     record,
+    modules,
   };
 }
 
@@ -78,7 +81,7 @@ function rowOf(name: string, { figures, branches, findings, seconds }: CampaignR
   };
 }
 
-async function fuzz(place: TargetPlace, { inputs, seed, save }: Request): Promise<CampaignRow> {
+async function fuzz(place: TargetPlace, { inputs, seed, save, modules }: Request): Promise<CampaignRow> {
   const { name } = place;
   const result = await runCampaign({
     place,
@@ -92,6 +95,9 @@ async function fuzz(place: TargetPlace, { inputs, seed, save }: Request): Promis
     onProgress: (text) => write(`${name}: ${text}`),
   });
   if (save) write(`${name}: ${result.corpus.length} inputs kept in ${writeCorpus(name, result.corpus)}`);
+  if (modules) {
+    for (const { path, reached, all } of result.modules) write(`  ${path}: ${reached} of ${all} branches`);
+  }
   const row = rowOf(name, result);
   const figures = Object.entries(row.figures).map(([what, figure]) => `${what} ${figure}`);
   write(`${name}: ${row.rounds} inputs, ${row.violations} findings, ${figures.join(", ")}`);

@@ -38,6 +38,8 @@ const INTERESTING_TEXTS = [
 /** Changes to one input, at most: 2 to the power of this. */
 const STACK_POWER = 4;
 const PIECE_MAX = 64;
+/** How far a number in text is looked for, bytes. */
+const DECIMAL_WINDOW = 256;
 
 /** Where the mutator takes words from. */
 export interface Words {
@@ -136,12 +138,11 @@ export class Mutator {
 
   /** Some number in text becomes another. */
   #decimal(): void {
-    const text = this.#bytes.toString("latin1");
-    const found = [...text.matchAll(/\d+/g)];
-    const chosen = this.pick(found);
-    if (chosen === undefined) return;
+    const from = this.below(this.#bytes.length);
+    const chosen = /\d+/.exec(this.#bytes.toString("latin1", from, from + DECIMAL_WINDOW));
+    if (chosen === null) return;
     const number = this.below(3) === 0 ? this.pick(INTERESTING_TEXTS) : String(this.#interesting());
-    this.#put(chosen.index, chosen[0].length, Buffer.from(number ?? "", "utf8"));
+    this.#put(from + chosen.index, chosen[0].length, Buffer.from(number ?? "", "utf8"));
   }
 
   #interesting(): number {

@@ -61,12 +61,7 @@ export const TARGETS: readonly TargetPlace[] = [
   {
     name: "websocket",
     module: "websocket",
-    covers: [
-      "src/edges/http/websocket",
-      "node_modules/ws/lib/receiver",
-      "node_modules/ws/lib/websocket.",
-      "src/edges/mqtt/",
-    ],
+    covers: ["src/edges/http/websocket-stream", "node_modules/ws/lib/receiver", "src/edges/mqtt/framer"],
   },
   { name: "http-server", module: "http-server", covers: ["src/edges/http/"] },
 ];

@@ -30,9 +30,14 @@ export type Report =
       readonly figures: FuzzFigures;
       readonly branches: { reached: number; all: number };
     }
-  | { readonly kind: "smallest"; readonly inputs: readonly Uint8Array[] };
+  | {
+      readonly kind: "smallest";
+      readonly inputs: readonly Uint8Array[];
+      readonly modules: Coverage["modules"];
+    };
 
 const PROGRESS_EVERY = 20_000;
+const STACK_FRAMES = 4;
 export const SHARED_HEAD_BYTES = 8;
 
 /** Rooms of unknown size are told to the coverage. */
@@ -55,6 +60,8 @@ async function main(order: Order, tell: (report: Report) => void): Promise<void>
     target: Target;
   };
   watchAllocations(coverage);
+  // Refusals are errors, and most inputs are refused: their stacks are the dearest part of them.
+  Error.stackTraceLimit = STACK_FRAMES;
   const head = new Int32Array(shared, 0, 2);
   const bytes = new Uint8Array(shared, SHARED_HEAD_BYTES);
   const fuzzer = new Fuzzer({
@@ -74,7 +81,7 @@ async function main(order: Order, tell: (report: Report) => void): Promise<void>
     await fuzzer.run(Math.min(PROGRESS_EVERY, inputs - fuzzer.figures.inputs));
     tell({ kind: "progress", figures: fuzzer.figures, branches: coverage.branches });
   }
-  tell({ kind: "smallest", inputs: fuzzer.smallest() });
+  tell({ kind: "smallest", inputs: fuzzer.smallest(), modules: coverage.modules });
   tell({ kind: "done", figures: fuzzer.figures, branches: coverage.branches });
 }
 

@@ -17,7 +17,7 @@ import type { ErrorCode } from "../../src/errors.js";
 import { limits } from "../../src/limits.js";
 import { figuresOf } from "../../src/replica/node-figures.js";
 import { SessionEvents } from "../../src/replica/session-events.js";
-import { systemClock } from "../../src/runtime/clock.js";
+import { type Clock, systemClock } from "../../src/runtime/clock.js";
 import { createMetrics } from "../../src/runtime/metrics.js";
 import type { CommandResult, Effect, StoredMessage, TopicRef } from "../../src/state-machine/effects.js";
 import { Machine, type Topic } from "../../src/state-machine/machine.js";
@@ -49,14 +49,14 @@ export class FakeBroker implements Broker {
   #isReplacing = false;
   #drained: (() => void)[] = [];
 
-  constructor() {
+  constructor(clock: Clock = systemClock) {
     const metrics = createMetrics();
     this.#submitter = new Submitter({
       origin: "1",
       incarnation: () => 1,
       propose: (payload) => this.#propose(payload),
       refusal: () => this.refusal,
-      clock: { ...systemClock, nowMs: () => this.timeMs },
+      clock: { ...clock, nowMs: () => this.timeMs },
       publishSeconds: metrics.publishSeconds,
       limits,
     });
@@ -68,7 +68,7 @@ export class FakeBroker implements Broker {
         byId: (id) => machine.topicById(id),
         all: () => machine.allTopics(),
       },
-      clock: systemClock,
+      clock,
       head: () => this.head,
       metrics,
       onError: (error) => {
@@ -210,6 +210,7 @@ export class FakeBroker implements Broker {
   }
 
   trimmedThrough(filters: FilterSet): number {
+    if (this.store.trimmed.size === 0) return 0;
     const trims = this.store.messages.flatMap(({ topic }) =>
       filters.matches(topic.name) ? [this.store.trimmed.get(topic.id) ?? 0] : [],
     );

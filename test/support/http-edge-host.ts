@@ -6,7 +6,7 @@ import type { Readiness, TopicView } from "../../src/broker.js";
 import { createHttpEdge, type HttpEdge, type HttpEdgeOptions } from "../../src/edges/http/server.js";
 import { SocketBudget } from "../../src/edges/socket-budget.js";
 import { EventIds } from "../../src/replica/event-id.js";
-import { systemClock } from "../../src/runtime/clock.js";
+import { type Clock, systemClock } from "../../src/runtime/clock.js";
 import { type Logger, silentLogger } from "../../src/runtime/logger.js";
 import { createMetrics } from "../../src/runtime/metrics.js";
 import { FakeBroker } from "./fake-broker.js";
@@ -17,8 +17,8 @@ export class HttpTestBroker extends FakeBroker {
   ready: Readiness = { ready: true };
   readonly #ids = new EventIds(0, "test");
 
-  constructor() {
-    super();
+  constructor(clock: Clock = systemClock) {
+    super(clock);
     this.timeMs = Date.now();
   }
 

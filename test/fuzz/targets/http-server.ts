@@ -2,20 +2,21 @@
  * The HTTP edge as a stranger sees it: bytes into a connection, in pieces as the first byte says. Every answer is HTTP and none is a 500, nothing is logged as
  * an error, and when he is gone nothing of him is left.
  */
-import { leave, mustHaveLoggedNothing, NodeForInputs, say, untilGone } from "../edges.js";
+import { leave, mustHaveLoggedNothing, NodeForInputs, publishToAll, say, untilGone } from "../edges.js";
 import { must, type Target } from "../target.js";
 
-const TURNS = 8;
+const TURNS = 6;
 const STATUS = /(?:^|\r\n|\})HTTP\/1\.1 (\d{3}) /g;
 
-const nodes = new NodeForInputs();
+const nodes = new NodeForInputs({ hasHttp: true });
 
 async function run(input: Buffer): Promise<void> {
   const [pieces = 0] = input;
   const node = await nodes.next();
   try {
-    const socket = node.connectHttp();
+    const socket = node.connect();
     await say(socket, input.subarray(1), 1 + pieces * 8, TURNS);
+    await publishToAll(node);
     const answered = socket.received.toString("latin1");
     must(answered === "" || answered.startsWith("HTTP/1.1 "), "an answer that is no HTTP");
     for (const [, status] of answered.matchAll(STATUS))

@@ -14,7 +14,7 @@ const TURNS = 8;
 /** Codes that our side ends with: ours, and those of broken frames (RFC 6455, 7.4.1). */
 const CLOSE_CODES: ReadonlySet<number> = new Set([1000, 1001, 1002, 1003, 1007, 1008, 1009]);
 
-const nodes = new NodeForInputs();
+const nodes = new NodeForInputs({ hasHttp: true });
 
 function frame(first: number, payload: Buffer): Buffer {
   const length =
@@ -26,7 +26,7 @@ async function run(input: Buffer): Promise<void> {
   const [pieces = 0] = input;
   const node = await nodes.next();
   try {
-    const socket = node.connectHttp();
+    const socket = node.connect();
     await say(socket, OPENING, OPENING.length, 2);
     const head = socket.received.toString("latin1");
     must(head.startsWith("HTTP/1.1 101 ") && head.endsWith("\r\n\r\n"), "the handshake failed");
