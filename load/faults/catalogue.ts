@@ -2,12 +2,32 @@
 import { keepDirectory, removeDirectory, temporaryDirectory } from "../lib/support.js";
 import { LoopbackTerrain, type Terrain } from "../lib/terrain.js";
 import { runFlapping, runLossy, runReplacedInPartition } from "./bad-links.js";
+import { ClockTerrain, clocksUnavailable, proveClocks, runClockJumps } from "./clock-jumps.js";
+import {
+  FailingDiskTerrain,
+  proveFailingDisk,
+  proveSmallDisks,
+  runFailingDisk,
+  runFullDisk,
+  SmallDiskTerrain,
+  shimUnavailable,
+  smallDisksUnavailable,
+} from "./failing-disk.js";
 import { runMembers } from "./members.js";
 import { NamespaceTerrain, namespacesUnavailable } from "./namespaces.js";
 import { PowerTerrain, powerUnavailable } from "./power.js";
 import { runPowerLoss, runPowerLossOfOne } from "./power-loss.js";
 import { proveLossy, proveNamespaces, provePowerLoss } from "./proofs.js";
 import { runRolling } from "./rolling.js";
+import {
+  fewFiles,
+  LittleMemoryTerrain,
+  memoryUnavailable,
+  proveFewFiles,
+  proveLittleMemory,
+  runFewFiles,
+  runLittleMemory,
+} from "./scarcity.js";
 import type { Conditions, ScenarioReport } from "./scenario.js";
 import {
   type Fault,
@@ -35,6 +55,11 @@ export const SCENARIO_NAMES = [
   "replaced-in-partition",
   "power-loss",
   "power-loss-of-one",
+  "clock-jumps",
+  "failing-disk",
+  "full-disk",
+  "few-descriptors",
+  "little-memory",
   "members",
   "rolling",
   "wiped",
@@ -66,17 +91,18 @@ async function on<Place extends Terrain>(
 ): Promise<ScenarioReport> {
   const directory = temporaryDirectory("faults");
   const terrain = await makeTerrain(directory);
+  let report: ScenarioReport;
   try {
-    const report = await run(terrain);
-    if (report.violations.length === 0) {
-      removeDirectory(directory);
-      return report;
-    }
-    keepDirectory(directory);
-    return { ...report, notes: [...report.notes, `data and logs are kept in ${directory}`] };
+    report = await run(terrain);
   } finally {
     await terrain.close();
   }
+  if (report.violations.length === 0) {
+    removeDirectory(directory);
+    return report;
+  }
+  keepDirectory(directory);
+  return { ...report, notes: [...report.notes, `data and logs are kept in ${directory}`] };
 }
 
 const loopback = async (directory: string): Promise<Terrain> => new LoopbackTerrain(directory);
@@ -111,6 +137,14 @@ function lossy(doubles: boolean): Entry {
   };
 }
 
+function onTools<Place extends Terrain>(
+  tool: Pick<Entry, "unavailable" | "prove">,
+  makeTerrain: (directory: string) => Promise<Place>,
+  run: (conditions: Omit<Conditions, "terrain">, terrain: Place) => Promise<ScenarioReport>,
+): Entry {
+  return { ...tool, run: (campaign) => on(makeTerrain, (terrain) => run(campaign, terrain)) };
+}
+
 function withPower(run: typeof runPowerLoss): Entry {
   return {
     unavailable: powerUnavailable,
@@ -139,6 +173,31 @@ export const CATALOGUE: Readonly<Record<ScenarioName, Entry>> = {
   "replaced-in-partition": inNamespacesOf(runReplacedInPartition),
   "power-loss": withPower(runPowerLoss),
   "power-loss-of-one": withPower(runPowerLossOfOne),
+  "clock-jumps": onTools(
+    { unavailable: clocksUnavailable, prove: proveClocks },
+    async (directory) => new ClockTerrain(directory),
+    runClockJumps,
+  ),
+  "failing-disk": onTools(
+    { unavailable: shimUnavailable, prove: proveFailingDisk },
+    FailingDiskTerrain.create,
+    runFailingDisk,
+  ),
+  "full-disk": onTools(
+    { unavailable: smallDisksUnavailable, prove: proveSmallDisks },
+    async (directory) => new SmallDiskTerrain(directory),
+    runFullDisk,
+  ),
+  "few-descriptors": onTools(
+    { unavailable: () => null, prove: proveFewFiles },
+    async (directory) => fewFiles(directory),
+    (conditions, terrain) => runFewFiles({ ...conditions, terrain }),
+  ),
+  "little-memory": onTools(
+    { unavailable: memoryUnavailable, prove: proveLittleMemory },
+    async (directory) => new LittleMemoryTerrain(directory),
+    runLittleMemory,
+  ),
   members: onLoopback((conditions) => runMembers(conditions)),
   rolling: onLoopback(runRolling),
   wiped: onLoopback(runWiped),

@@ -31,6 +31,8 @@ export interface ClientOptions {
   readonly clean: boolean;
   /** Whether the session outlives the connection. */
   readonly kept: boolean;
+  /** How long, in 5.0, where it does; an hour when left out. */
+  readonly expirySeconds?: number;
   readonly will?: Will;
   /** Between a message and its acknowledgement; 0 acknowledges at once. */
   readonly ackDelayMs?: () => number;
@@ -115,12 +117,12 @@ export class StrictClient {
   }
 
   #connectPacket(): Packet {
-    const { level, clientId, clean, kept, will } = this.#options;
+    const { level, clientId, clean, kept, will, expirySeconds = SESSION_SECONDS } = this.#options;
     return {
       ...{ cmd: "connect", protocolId: "MQTT", protocolVersion: level, clientId, keepalive: 0 },
       // 3.1.1 knows one flag for both: a session that is not kept begins clean.
       clean: level === 5 ? clean : !kept,
-      ...(level === 5 && kept ? { properties: { sessionExpiryInterval: SESSION_SECONDS } } : {}),
+      ...(level === 5 && kept ? { properties: { sessionExpiryInterval: expirySeconds } } : {}),
       ...(will === undefined ? {} : { will: { ...will, payload: Buffer.from(will.payload), retain: false } }),
     };
   }
@@ -164,6 +166,12 @@ export class StrictClient {
   disconnect(): void {
     this.#send({ cmd: "disconnect" });
     this.#socket.destroySoon();
+  }
+
+  /** Stops reading, so that what is sent waits at the other end; and goes on. */
+  stall(isStalled: boolean): void {
+    if (isStalled) this.#socket.pause();
+    else this.#socket.resume();
   }
 
   /** Breaks the connection off. */
