@@ -39,6 +39,7 @@ import {
   PAUSE_LEADER,
   runSingleFault,
 } from "./single-faults.js";
+import { runSlow } from "./slow.js";
 import { runSnapshot } from "./snapshot.js";
 import { runWiped } from "./wiped.js";
 
@@ -60,6 +61,7 @@ export const SCENARIO_NAMES = [
   "full-disk",
   "few-descriptors",
   "little-memory",
+  "slow-subscriber",
   "members",
   "rolling",
   "wiped",
@@ -198,6 +200,7 @@ export const CATALOGUE: Readonly<Record<ScenarioName, Entry>> = {
     async (directory) => new LittleMemoryTerrain(directory),
     runLittleMemory,
   ),
+  "slow-subscriber": onLoopback((conditions) => runSlow(conditions)),
   members: onLoopback((conditions) => runMembers(conditions)),
   rolling: onLoopback(runRolling),
   wiped: onLoopback(runWiped),
