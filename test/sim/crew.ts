@@ -2,7 +2,7 @@
  * Many seeds over several processes. A process that dies over a seed, or does not come back from it, is a broken rule of that seed;
  * another one takes its place.
  */
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, fork, type StdioOptions } from "node:child_process";
 import { join } from "node:path";
 import type { RunResult } from "./simulation.js";
 import type { Assignment, Outcome } from "./worker.js";
@@ -21,40 +21,56 @@ function broken({ seed, nodes }: Assignment, violation: string): RunResult {
   return { seed, nodes, violation, digest: "", simulatedMs: 0, counts: NO_COUNTS, faults: {} };
 }
 
-function hired(): ChildProcess {
-  return fork(join(import.meta.dirname, "worker.js"), { stdio: ["ignore", "ignore", "inherit", "ipc"] });
-}
+/** A process that runs seeds, one at a time. */
+export class Worker {
+  readonly #process: ChildProcess;
 
-/** One seed on one process; `null` stands for a process that is of no more use. */
-function answer(worker: ChildProcess, assignment: Assignment): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const over = (outcome: Outcome): void => {
-      clearTimeout(hang);
-      worker.removeAllListeners();
-      resolve(outcome);
-    };
-    const lost = (how: string): void => over({ result: broken(assignment, how), cpuMs: 0 });
-    const hang = setTimeout(() => {
-      worker.kill("SIGKILL");
-      lost(`hangs: no answer within ${HANG_MS / 1_000} s`);
-    }, HANG_MS);
-    worker.once("message", (outcome: Outcome) => over(outcome));
-    worker.once("exit", (code, signal) => lost(`its process ended with ${code ?? signal}`));
-    worker.send(assignment);
-  });
+  /** `directory`: of the built simulator; another than this one for a program that was changed. */
+  constructor(directory = import.meta.dirname) {
+    const stdio: StdioOptions = ["ignore", "ignore", "inherit", "ipc"];
+    this.#process = fork(join(directory, "worker.js"), { stdio, execArgv: [] });
+  }
+
+  /** Whether it can take another seed. */
+  get isOfUse(): boolean {
+    return this.#process.connected && !this.#process.killed;
+  }
+
+  run(assignment: Assignment): Promise<Outcome> {
+    const worker = this.#process;
+    return new Promise((resolve) => {
+      const over = (outcome: Outcome): void => {
+        clearTimeout(hang);
+        worker.removeAllListeners();
+        resolve(outcome);
+      };
+      const lost = (how: string): void => over({ result: broken(assignment, how), cpuMs: 0 });
+      const hang = setTimeout(() => {
+        worker.kill("SIGKILL");
+        lost(`hangs: no answer within ${HANG_MS / 1_000} s`);
+      }, HANG_MS);
+      worker.once("message", (outcome: Outcome) => over(outcome));
+      worker.once("exit", (code, signal) => lost(`its process ended with ${code ?? signal}`));
+      worker.send(assignment);
+    });
+  }
+
+  end(): void {
+    if (this.#process.connected) this.#process.disconnect();
+  }
 }
 
 /** Resolves when there is nothing left to assign and all is answered. */
 export async function runCrew({ assignments, processes, onOutcome }: CrewOptions): Promise<void> {
   const work = async (): Promise<void> => {
-    let worker: ChildProcess | null = null;
+    let worker: Worker | null = null;
     for (let next = assignments.next(); !next.done; next = assignments.next()) {
-      worker ??= hired();
-      const outcome = await answer(worker, next.value);
+      worker ??= new Worker();
+      const outcome = await worker.run(next.value);
       onOutcome(next.value, outcome);
-      if (!worker.connected || worker.killed) worker = null;
+      if (!worker.isOfUse) worker = null;
     }
-    worker?.disconnect();
+    worker?.end();
   };
   await Promise.all(Array.from({ length: processes }, work));
 }

@@ -1,13 +1,16 @@
 /** A process of its own that runs one seed after the other, as it is told. */
 import { cpuMsSince } from "./cpu.js";
+import { PLANTS } from "./plants.js";
 import type { Length, Size } from "./profile.js";
-import { type RunResult, run } from "./simulation.js";
+import { type RunOptions, type RunResult, run } from "./simulation.js";
 
 /** What it is told to run. */
 export interface Assignment {
   readonly seed: number;
   readonly nodes: Size;
   readonly length: Length;
+  /** A bug that is planted at a port, by its name. */
+  readonly plant?: string;
 }
 
 /** What it answers. */
@@ -17,9 +20,16 @@ export interface Outcome {
   readonly cpuMs: number;
 }
 
+function optionsOf({ plant, ...options }: Assignment): RunOptions {
+  if (plant === undefined) return options;
+  const known = PLANTS.find(({ name }) => name === plant);
+  if (known === undefined) throw new Error(`no bug is called "${plant}"`);
+  return { ...options, seams: known.seams };
+}
+
 process.on("message", (assignment: Assignment) => {
   const begun = process.cpuUsage();
-  run(assignment).then(
+  run(optionsOf(assignment)).then(
     (result) => process.send?.({ result, cpuMs: cpuMsSince(begun) } satisfies Outcome),
     (error: unknown) => {
       process.stderr.write(`seed ${assignment.seed}, nodes ${assignment.nodes}: ${String(error)}\n`);

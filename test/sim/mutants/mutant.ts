@@ -1,0 +1,37 @@
+/**
+ * A bug made by changing a line of the built program: the rule that it breaks, where, and what the simulator is to say of it. A text that
+ * is not found exactly once is an error, so that no mutant stops being one when the code changes.
+ */
+import type { Length, Size } from "../profile.js";
+
+export interface Edit {
+  /** Below `dist/`, or below `node_modules/` for the engine. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Mutant {
+  readonly name: string;
+  /** Whose rule, and which. */
+  readonly rule: string;
+  readonly nodes: Size;
+  readonly length: Length;
+  readonly edits: readonly Edit[];
+  /** What the outside sees of it. */
+  readonly shows: RegExp;
+  /** It shows within this many seeds. */
+  readonly seedsMax: number;
+}
+
+/** What most mutants have in common. */
+export function mutant(
+  given: Pick<Mutant, "name" | "rule" | "nodes" | "edits" | "shows"> & Partial<Mutant>,
+): Mutant {
+  return { length: "short", seedsMax: 400, ...given };
+}
+
+/** The usual case: one line of one file. */
+export function edit(file: string, find: string, replace: string): readonly Edit[] {
+  return [{ file, find, replace }];
+}
