@@ -229,7 +229,8 @@ export class SimNode {
     this.#images = { ...this.#images, state: { entries: new Map() } };
     if (loss === "state") return;
     this.#images = { ...this.#images, messages, staged };
-    if (this.#options.setting.profile.files === null) return;
+    // A node that never came so far as to make its directories has nothing to lose.
+    if (this.#images.files.find(MESSAGE_DIRECTORY) === undefined) return;
     this.#images.files.removeTree(MESSAGE_DIRECTORY);
     this.#images.files.syncDirectory(GROUP_DIRECTORY);
   }
