@@ -39,7 +39,12 @@ const INPUT_SHARED_BYTES = 1024 * 1024;
 const PROGRESS_MS = 30_000;
 
 type Ending =
-  | { readonly kind: "done"; readonly result: Omit<CampaignResult, "findings" | "seconds"> }
+  | {
+      readonly kind: "done";
+      readonly result: Omit<CampaignResult, "findings" | "seconds">;
+      /** When the last input was tried: what comes after it is no fuzzing. */
+      readonly endedMs: number;
+    }
   | {
       readonly kind: "lost";
       readonly input: Buffer;
@@ -65,7 +70,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     const ending = await runThread({ ...options, onFinding: told }, options.inputs - tried, life, grown);
     if (ending.kind === "done") {
       const { figures } = ending.result;
-      const seconds = (performance.now() - begunMs) / 1_000;
+      const seconds = (ending.endedMs - begunMs) / 1_000;
       return { ...ending.result, figures: { ...figures, inputs: tried + figures.inputs }, findings, seconds };
     }
     tried += ending.tried;
@@ -100,15 +105,18 @@ function runThread(
     const lost = (why: string): void => end({ kind: "lost", input: current(), tried: head[0] ?? 0, why });
     const stopWatching = watch(head, hangMs, () => lost(`an input did not come back within ${hangMs} ms`));
     let toldMs = performance.now();
+    let endedMs = toldMs;
     worker.on("message", (report: Report) => {
       if (report.kind === "new") grown.push(report.input);
       else if (report.kind === "finding") onFinding({ ...report, input: Buffer.from(report.input) });
       else if (report.kind === "smallest") [corpus, modules] = [report.inputs, report.modules];
       else if (report.kind === "done") {
         const { figures, branches } = report;
-        end({ kind: "done", result: { figures, branches, corpus, modules } });
-      } else if (performance.now() - toldMs > PROGRESS_MS) {
-        toldMs = performance.now();
+        end({ kind: "done", result: { figures, branches, corpus, modules }, endedMs });
+      } else {
+        endedMs = performance.now();
+        if (endedMs - toldMs < PROGRESS_MS) return;
+        toldMs = endedMs;
         const { figures, branches } = report;
         onProgress(
           `${figures.inputs} inputs, corpus ${figures.corpus}, branches ${branches.reached} of ${branches.all}`,

@@ -64,22 +64,36 @@ export interface Reached {
 export function minimised(all: readonly Reached[]): Buffer[] {
   const missing = new Set(all.flatMap(({ features }) => features));
   const chosen: Buffer[] = [];
-  let candidates = all.map((one) => ({ ...one, gain: one.features.length }));
-  while (missing.size > 0) {
-    let best: (typeof candidates)[number] | null = null;
-    for (const candidate of candidates) {
-      candidate.gain = candidate.features.reduce((sum, feature) => sum + (missing.has(feature) ? 1 : 0), 0);
-      if (best === null || worth(candidate) > worth(best)) best = candidate;
+  // What an input adds only gets less: one that is still the best after another look is the best.
+  const candidates = all.map((one) => ({ ...one, worth: worthOf(one, one.features.length) }));
+  candidates.sort((a, b) => a.worth - b.worth);
+  for (let best = candidates.pop(); best !== undefined && missing.size > 0; best = candidates.pop()) {
+    const gain = best.features.reduce((sum, feature) => sum + (missing.has(feature) ? 1 : 0), 0);
+    if (gain === 0) continue;
+    best.worth = worthOf(best, gain);
+    if (best.worth < (candidates.at(-1)?.worth ?? 0)) {
+      insert(candidates, best);
+      continue;
     }
-    if (best === null || best.gain === 0) break;
     for (const feature of best.features) missing.delete(feature);
     chosen.push(best.input);
-    candidates = candidates.filter(({ gain }) => gain > 0);
   }
   return chosen;
 }
 
 /** What an input adds for its length. */
-function worth({ gain, input }: { readonly gain: number; readonly input: Buffer }): number {
+function worthOf({ input }: Reached, gain: number): number {
   return gain / (32 + input.length);
+}
+
+/** Puts a candidate where it belongs in a list that is ordered by worth. */
+function insert<T extends { readonly worth: number }>(candidates: T[], one: T): void {
+  let low = 0;
+  let high = candidates.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((candidates[middle]?.worth ?? 0) < one.worth) low = middle + 1;
+    else high = middle;
+  }
+  candidates.splice(low, 0, one);
 }

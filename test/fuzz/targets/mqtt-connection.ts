@@ -14,6 +14,8 @@ const PUBLISH = 3;
 /** Types that servers send (MQTT 5.0, 2.1.2). */
 const SENT_TYPES: ReadonlySet<number> = new Set([2, 3, 4, 5, 6, 7, 9, 11, 13, 14, 15]);
 const TURNS = 4;
+/** In the second byte: nobody publishes, which saves half of the time where nobody would get it. */
+const SILENT = 0x80;
 /** Followed by a number: the identifier of that delivery. */
 const IDS = 0xfa;
 
@@ -75,11 +77,11 @@ async function run(input: Buffer): Promise<void> {
   const node = await nodes.next();
   try {
     const socket = node.connect();
-    const greeting = GREETINGS[before % GREETINGS.length] ?? Buffer.alloc(0);
+    const greeting = GREETINGS[(before & ~SILENT) % GREETINGS.length] ?? Buffer.alloc(0);
     if (greeting.length > 0) await say(socket, greeting, greeting.length, 3);
     const cut = Math.min(script.length, share * 2);
     await say(socket, script.subarray(0, cut), 1 + pieces * 4, TURNS);
-    await publishToAll(node);
+    if ((before & SILENT) === 0) await publishToAll(node);
     await say(socket, withIds(script.subarray(cut), answersOf(socket.received)), 1 + pieces * 4, TURNS);
     const answers = answersOf(socket.received);
     must((answers[0]?.type ?? CONNACK) === CONNACK, "something else came before CONNACK");
@@ -115,7 +117,7 @@ function seeds(): Buffer[] {
   const unsubscribe = Buffer.from([0xa2, 6, 0, 9, 0, 2, 0x61, 0x23]);
   return [
     ...all,
-    ...opening.map((packet) => scene(0, [packet])),
+    ...opening.map((packet) => scene(SILENT, [packet])),
     scene(1, talk),
     scene(1, [subscribePacket(1, 2, "a", "a/#", "+/b")], taken),
     scene(
