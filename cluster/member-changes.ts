@@ -8,7 +8,7 @@ import { ClusterError } from "./errors.js";
 import type { Membership } from "./membership.js";
 import { pause } from "./pause.js";
 import type { CallParams } from "./transport/transport.js";
-import type { LogIndex, Member, MembershipChange, NodeId } from "./types.js";
+import { isNodeId, type LogIndex, type Member, type MembershipChange, type NodeId } from "./types.js";
 
 /** What a peer said of itself when it was met. */
 export interface MetPeer {
@@ -214,7 +214,7 @@ export class MemberChanges {
   async #transfer(params: CallParams): Promise<{ readonly params: CallParams }> {
     this.#assertLeads();
     const { id, status, isAlive, monotonicMs, after, transferLeader } = this.#options;
-    const to = idOf(params) === "" ? this.#furthestVoter() : idOf(params);
+    const to = params["id"] === "" ? this.#furthestVoter() : idOf(params);
     if (to === id) return { params: { leaderId: id } };
     if (!this.#options.membership.current.voters.includes(to)) {
       throw new ClusterError("member_unknown", `node ${to} is no voter; GET /cluster lists the members`);
@@ -288,8 +288,10 @@ export class MemberChanges {
   }
 }
 
-function idOf(params: CallParams): NodeId {
-  return String(params["id"] ?? "");
+/** What is none would stand in the log, for every node to apply. Throws `call_failed`. */
+function idOf({ id }: CallParams): NodeId {
+  if (isNodeId(id)) return id;
+  throw new ClusterError("call_failed", "a peer names a node by what is no id");
 }
 
 function memberOf({ peer, tag, wantsVote }: CallParams): Member {

@@ -6,6 +6,13 @@
 /** A member's id: the decimal digits of a positive integer ("1", "2", ...). Never reused after a member is removed. */
 export type NodeId = string;
 
+const NODE_ID = /^[1-9][0-9]{0,15}$/;
+
+/** True for what can be a member's id, whoever says it. */
+export function isNodeId(value: unknown): value is NodeId {
+  return typeof value === "string" && NODE_ID.test(value);
+}
+
 /** Number of the Raft group on this node. There is one group today, 0; every format carries the number. */
 export type GroupId = number;
 

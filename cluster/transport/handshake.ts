@@ -14,7 +14,7 @@
  * nodes needs TLS below (peer-sockets.ts) to be kept out.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import type { NodeId } from "../types.js";
+import { isNodeId, type NodeId } from "../types.js";
 import { malformedFrame, PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, parseFacts } from "./frame-codec.js";
 import type { CallParams, Lane } from "./transport.js";
 
@@ -66,7 +66,6 @@ interface Hello extends PeerIdentity {
 const MAGIC = "JGDA";
 const NONCE_BYTES = 32;
 const MAC_BYTES = 32;
-const NODE_ID = /^[1-9][0-9]{0,15}$/;
 const TEXT_LENGTH_MAX = 300;
 const LANES: ReadonlySet<unknown> = new Set<Lane>(["control", "entries", "bulk"]);
 
@@ -258,10 +257,6 @@ function readVersions({ oldest, newest }: CallParams): { oldest: number; newest:
 
 function isVersion(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value > 0;
-}
-
-function isNodeId(value: unknown): value is NodeId {
-  return typeof value === "string" && NODE_ID.test(value);
 }
 
 function isLane(value: unknown): value is Lane {

@@ -33,6 +33,11 @@ export const TARGETS: readonly TargetPlace[] = [
       "cluster/log/memory-snapshot-store",
     ],
   },
+  {
+    name: "peer-calls",
+    module: "peer-calls",
+    covers: ["cluster/calls", "cluster/member", "cluster/transport/frame-codec"],
+  },
   { name: "commands", module: "commands", covers: ["src/commands/codec/", "src/state-machine/"] },
   {
     name: "state-file",
