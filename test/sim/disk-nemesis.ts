@@ -1,10 +1,11 @@
 /**
- * What goes wrong with disks: calls that fail, no room, no descriptors, long waits. A node goes on correctly or stops by itself and
- * says why; then it is started again with a disk that is well.
+ * What goes wrong with disks: calls that fail, no room, no descriptors, long waits, bytes that change by themselves. A node goes on correctly or
+ * stops by itself and says why; then it is started again with a disk that is well, or replaced where its disk was damaged.
  */
 import type { Chance } from "./chance.js";
 import type { DiskFaults } from "./disk-faults.js";
 import type { Group } from "./group.js";
+import type { MembershipNemesis } from "./membership-nemesis.js";
 import type { Setting } from "./setting.js";
 import type { SimNode } from "./sim-node.js";
 
@@ -12,20 +13,54 @@ export class DiskNemesis {
   readonly #setting: Setting;
   readonly #group: Group;
   readonly #chance: Chance;
+  readonly #membership: MembershipNemesis;
   #isOver = false;
 
-  constructor(setting: Setting, group: Group) {
+  constructor(setting: Setting, group: Group, membership: MembershipNemesis) {
+    this.#membership = membership;
+    group.onDamaged = (node) => membership.lose(node);
     this.#setting = setting;
     this.#group = group;
     this.#chance = setting.world.chance.stream("disks");
     const { files } = setting.profile;
-    if (files !== null && files.faultMs > 0) this.#next(files.faultMs);
+    if (files === null) return;
+    if (files.faultMs > 0) this.#next(files.faultMs);
+    if (files.corruptionMs > 0 && setting.profile.voters.length > 1) this.#nextDamage(files.corruptionMs);
   }
 
   /** All disks are well from now on. */
   end(): void {
     this.#isOver = true;
-    for (const { faults } of this.#group.nodes) faults?.heal();
+    for (const node of this.#group.nodes) {
+      node.faults?.heal();
+      if (this.#isUndone(node)) continue;
+      this.#setting.world.fault("damage latent to the end");
+      this.#membership.lose(node);
+    }
+  }
+
+  /** Whether there is no damage on a disk any more. */
+  #isUndone(node: SimNode): boolean {
+    if (node.damage === null) return true;
+    if (!node.damage.isGone()) return false;
+    this.#setting.world.fault("damage repaired");
+    node.damage = null;
+    return true;
+  }
+
+  #nextDamage(meanMs: number): void {
+    this.#setting.world.after(this.#chance.around(meanMs), () => {
+      if (this.#isOver) return;
+      for (const node of this.#group.nodes) this.#isUndone(node);
+      const node = this.#chance.pick(
+        this.#group.members.length > 0 ? this.#group.members : this.#group.nodes,
+      );
+      if (this.#membership.mayBeLost(node) && node.damageDisk(this.#chance)) {
+        // Most is found when it is read at a start.
+        if (this.#chance.of(0.7)) node.crash("to come back with a damaged disk");
+      }
+      this.#nextDamage(meanMs);
+    });
   }
 
   #next(meanMs: number): void {

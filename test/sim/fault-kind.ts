@@ -27,7 +27,7 @@ export const FAULT_KINDS = [
   "file cut short",
   "damage detected",
   "damage repaired",
-  "damage harmless",
+  "damage latent to the end",
   "state lost",
   "state and messages lost",
   "disk wiped",

@@ -14,6 +14,9 @@ export class Group {
   readonly #chance: Chance;
   readonly #onLifeEnded: (node: SimNode, life: Life) => void;
 
+  /** A node said that its disk is damaged. */
+  onDamaged: (node: SimNode) => void = () => undefined;
+
   constructor(setting: Setting, onLifeEnded: (node: SimNode, life: Life) => void) {
     this.#setting = setting;
     this.#chance = setting.world.chance.stream("group");
@@ -71,6 +74,7 @@ export class Group {
       setting: this.#setting,
       arrival,
       door,
+      onDamaged: (damaged) => this.onDamaged(damaged),
       onLifeEnded: this.#onLifeEnded,
     });
     this.nodes.push(node);

@@ -125,7 +125,9 @@ export class Life {
       broker: this.broker,
       clock: this.clock,
       random: seededRandom(Math.floor(host.random() * 2 ** 31)),
-      onError: (text) => host.setting.world.fail(`node ${host.id}: ${text}`),
+      onError: (text, error) => {
+        if (!host.explains(error)) host.setting.world.fail(`node ${host.id}: ${text}`);
+      },
     });
   }
 
@@ -152,6 +154,11 @@ export class Life {
 
   get id(): string {
     return this.#host.id;
+  }
+
+  /** Whether what was done to its node's disk is why something failed. */
+  explains(error: unknown): boolean {
+    return this.#host.explains(error);
   }
 
   /** A client of MQTT connects. */

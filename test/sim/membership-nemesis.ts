@@ -92,15 +92,27 @@ export class MembershipNemesis {
   /** Without it, and those who are to go anyway, there are voters enough. */
   #canBeSpared(node: SimNode): boolean {
     const wantsVote = ({ arrival }: SimNode): boolean => arrival !== "joins as learner";
-    const doomed = [...this.#doomed].filter(wantsVote).length;
+    const { members } = this.#group;
+    const damaged = members.filter(({ damage }) => damage !== null && damage !== node.damage);
+    const doomed = [...new Set([...this.#doomed, ...damaged])].filter(wantsVote).length;
     return !wantsVote(node) || this.#group.votersToBe - doomed > VOTERS_MIN;
   }
 
   /** One at a time: a second loss could be a majority's. */
   #wipe(node: SimNode): void {
-    const isOneLost = this.#group.members.some(({ generation }) => generation > 0);
-    if (isOneLost || !this.#mayDoom(node) || node.retired !== null) return;
-    if (!this.#canBeSpared(node) && this.#add("joins as voter") === null) return;
+    if (this.mayBeLost(node)) this.lose(node);
+  }
+
+  /** Whether the group can do without a node, or gets another one now. One at a time: a second loss could be a majority's. */
+  mayBeLost(node: SimNode): boolean {
+    const { members } = this.#group;
+    const isOneLost = members.some(({ generation, damage }) => generation > 0 || damage !== null);
+    if (isOneLost || !this.#mayDoom(node) || node.retired !== null) return false;
+    return this.#canBeSpared(node) || this.#add("joins as voter") !== null;
+  }
+
+  /** It gets an empty disk, and is taken out. */
+  lose(node: SimNode): void {
     node.wipe();
     this.#doomed.add(node);
   }

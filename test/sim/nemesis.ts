@@ -40,7 +40,7 @@ export class Nemesis {
     this.#network = network;
     this.#chance = world.chance.stream("nemesis");
     this.membership = new MembershipNemesis(setting, group);
-    this.#disks = new DiskNemesis(setting, group);
+    this.#disks = new DiskNemesis(setting, group, this.membership);
     this.#next();
   }
 

@@ -8,7 +8,7 @@ import type { StoredMessage } from "../../src/state-machine/effects.js";
 import type { MemoryStateImage } from "../../src/store/memory-state-store.js";
 import type { MemoryMessageImage } from "../../src/store/memory-store.js";
 import type { Chance } from "./chance.js";
-import type { FileBase } from "./file-stores.js";
+import { type FileBase, GROUP_DIRECTORY } from "./file-stores.js";
 import { SimFiles } from "./sim-files.js";
 
 /** A snapshot's messages, written aside, not yet in use. */
@@ -29,8 +29,10 @@ export interface Images {
 }
 
 export function emptyImages(): Images {
+  const files = new SimFiles();
+  files.makeDirectory(GROUP_DIRECTORY, true);
   return {
-    files: new SimFiles(),
+    files,
     log: emptyLogImage(),
     snapshots: { latest: null },
     state: { entries: new Map() },

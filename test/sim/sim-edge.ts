@@ -25,12 +25,14 @@ export interface SimEdgeOptions {
   readonly clock: Clock;
   readonly random: Random;
   /** The edge logged an error: nothing that a client does may bring that about. */
-  readonly onError: (text: string) => void;
+  readonly onError: (text: string, error: unknown) => void;
 }
 
 export function createSimEdge({ broker, clock, random, onError }: SimEdgeOptions): MqttEdge {
   const error = (facts: object, text: string): void =>
-    onError(`${text}: ${"err" in facts ? String(facts.err) : JSON.stringify(facts)}`);
+    "err" in facts
+      ? onError(`${text}: ${String(facts.err)}`, facts.err)
+      : onError(`${text}: ${JSON.stringify(facts)}`, null);
   return createMqttEdge({
     broker,
     metrics: SILENT_EDGE,

@@ -5,7 +5,8 @@ import type { Origin } from "../../cluster/node-options.js";
 import { CRASH_POINTS, type CrashPoint } from "../../cluster/ready-loop.js";
 import { seededRandom } from "../../src/runtime/random.js";
 import type { Chance } from "./chance.js";
-import { DiskFaults } from "./disk-faults.js";
+import { type Damage, damageSomewhere } from "./damage.js";
+import { codeOf, DiskFaults } from "./disk-faults.js";
 import { Scope } from "./event-queue.js";
 import type { FaultKind } from "./fault-kind.js";
 import { type FileBase, GROUP_DIRECTORY, MESSAGE_DIRECTORY } from "./file-stores.js";
@@ -18,6 +19,9 @@ import { SimClock } from "./sim-clock.js";
 import { emptyImages, type Images, SimDisk } from "./sim-disk.js";
 import { Crashed } from "./world.js";
 
+/** What a node says whose disk is damaged. */
+const DAMAGED = /^(log|snapshot|store)_corrupt$/;
+
 /** What a restart finds gone: nothing, the small state, or the small state and the messages. The log is never lost. */
 export type Loss = "nothing" | "state" | "state and messages";
 
@@ -27,6 +31,8 @@ export interface SimNodeOptions {
   readonly arrival: SimNode["arrival"];
   /** Another node that answers now. */
   readonly door: () => RaftNode | null;
+  /** It said that its disk is damaged, and is down. */
+  readonly onDamaged: (node: SimNode) => void;
   readonly onLifeEnded: (node: SimNode, life: Life) => void;
 }
 
@@ -48,6 +54,8 @@ export class SimNode {
   #lastDisk: SimDisk | null = null;
   /** Of the disk under its life; `null` without one. */
   faults: DiskFaults | null = null;
+  /** What changed by itself on its disk, and was not found yet. */
+  damage: Damage | null = null;
   /** What its last life ended with. */
   #isPowerLost = false;
   #ticket: Ticket | null = null;
@@ -91,6 +99,7 @@ export class SimNode {
     this.crash("and loses its disk", "disk wiped");
     this.#images = emptyImages();
     this.#lastDisk = null;
+    this.damage = null;
     this.#ticket = null;
     this.generation += 1;
   }
@@ -156,7 +165,21 @@ export class SimNode {
 
   /** Whether what was done to its disk is why. */
   #explains(error: unknown): boolean {
-    return this.faults?.explains(error) === true;
+    return this.faults?.explains(error) === true || this.#isOfDamage(error);
+  }
+
+  #isOfDamage(error: unknown): boolean {
+    return this.damage !== null && DAMAGED.test(codeOf(error));
+  }
+
+  /** Some byte of its disk changes. False when none did. */
+  damageDisk(chance: Chance): boolean {
+    const { world } = this.#options.setting;
+    this.damage = damageSomewhere(this.#images.files, chance);
+    if (this.damage === null) return false;
+    world.fault(this.damage.kind);
+    this.#tell(`${this.damage.kind}: ${this.damage.text}`);
+    return true;
   }
 
   #tell(what: string): void {
@@ -185,9 +208,13 @@ export class SimNode {
     const { world } = this.#options.setting;
     this.#tell(`stops: ${String(error)}`);
     life.isServing = false;
-    world.fault("node stops by a disk error");
+    const isOfDamage = this.#isOfDamage(error);
+    world.fault(isOfDamage ? "damage detected" : "node stops by a disk error");
     const end = (): void => {
-      if (this.life === life) this.#end(life);
+      if (this.life !== life) return;
+      this.#end(life);
+      // Whoever reads what it said takes it out and puts another in its place.
+      if (isOfDamage) this.#options.onDamaged(this);
     };
     world.after(this.#chance.between(0, 20), end, life.scope);
   }
@@ -277,7 +304,6 @@ export class SimNode {
     const { world, profile } = this.#options.setting;
     if (profile.files === null) return null;
     const { files } = this.#images;
-    files.makeDirectory(GROUP_DIRECTORY, true);
     const faults = new DiskFaults(
       () => world.nowMs,
       this.#chance,

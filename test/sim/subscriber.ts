@@ -109,7 +109,9 @@ export class SimSubscriber {
         if (isHeard()) this.lost(life);
       },
       failed: (error) => {
-        if (isHeard()) this.#setting.world.fail(`${this.name} failed: ${String(error)}`);
+        if (!isHeard()) return;
+        if (life.explains(error)) this.lost(life);
+        else this.#setting.world.fail(`${this.name} failed: ${String(error)}`);
       },
     };
   }
