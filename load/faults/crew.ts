@@ -11,6 +11,8 @@ import { Stage } from "../sessions/stage.js";
 export interface CrewOptions {
   readonly cluster: Cluster;
   readonly random: () => number;
+  /** Between two looks of a publisher at whether it may publish. */
+  readonly pauseMs?: number;
   /** Hears of every violation. */
   readonly report: (detail: string) => void;
 }
@@ -30,8 +32,8 @@ export class Crew {
 
   constructor(options: CrewOptions) {
     this.#options = options;
-    const { cluster, random } = options;
-    this.#stage = new Stage({ cluster, random, log: () => undefined, pauseMs: PAUSE_MS, window: WINDOW });
+    const { cluster, random, pauseMs = PAUSE_MS } = options;
+    this.#stage = new Stage({ cluster, random, log: () => undefined, pauseMs, window: WINDOW });
   }
 
   /** Everybody connects for the first time, and subscribes. */

@@ -147,6 +147,11 @@ export class StrictClient {
     return outbound;
   }
 
+  /** QoS 0: nobody hears of it again. */
+  publishLoose(topic: string, payload: string): void {
+    this.#send({ cmd: "publish", topic, payload, qos: 0, dup: false, retain: false });
+  }
+
   #sendPublish({ packetId, topic, payload, qos }: Outbound, dup: boolean): void {
     this.#send({ cmd: "publish", messageId: packetId, topic, payload, qos, dup, retain: false });
   }
