@@ -10,6 +10,8 @@ import { type Order, type Report, SHARED_HEAD_BYTES } from "./worker.js";
 export interface CampaignOptions {
   readonly place: TargetPlace;
   readonly inputs: number;
+  /** No longer than this; without end when left out. */
+  readonly seconds?: number;
   readonly seed: number;
   readonly corpus: readonly Uint8Array[];
   /** An input that takes longer hangs; ten seconds when left out: even at the lowest priority beside others. */
@@ -52,7 +54,7 @@ type Ending =
       readonly why: string;
     };
 
-/** Runs until so many inputs are tried. */
+/** Runs until so many inputs are tried, or the time is over. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const begunMs = performance.now();
   const { livesMax = LIVES_MAX } = options;
@@ -85,12 +87,26 @@ function runThread(
   life: number,
   grown: Uint8Array[],
 ): Promise<Ending> {
-  const { place, seed, onFinding, onProgress, hangMs = HANG_MS } = options;
+  const {
+    place,
+    seed,
+    onFinding,
+    onProgress,
+    hangMs = HANG_MS,
+    seconds = Number.POSITIVE_INFINITY,
+  } = options;
   const shared = new SharedArrayBuffer(SHARED_HEAD_BYTES + INPUT_SHARED_BYTES);
   const head = new Int32Array(shared, 0, 2);
   const current = (): Buffer =>
     Buffer.from(new Uint8Array(shared, SHARED_HEAD_BYTES, Math.min(head[1] ?? 0, INPUT_SHARED_BYTES)));
-  const order: Order = { ...place, inputs, seed: seed + life * 1_000_003, corpus: [...grown], shared };
+  const order: Order = {
+    ...place,
+    inputs,
+    seconds,
+    seed: seed + life * 1_000_003,
+    corpus: [...grown],
+    shared,
+  };
   const worker = new Worker(new URL("./worker.js", import.meta.url), {
     workerData: order,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MIB },

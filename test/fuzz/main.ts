@@ -9,7 +9,7 @@ import { appendFound, readCorpus, writeCorpus } from "./corpus.js";
 import type { TargetPlace } from "./target.js";
 import { TARGETS } from "./targets.js";
 
-const HELP = `npm run fuzz -- [--target NAME]... [--inputs N] [--seed S] [--save] [--record] [--modules]
+const HELP = `npm run fuzz -- [--target NAME]... [--inputs N] [--seconds N] [--seed S] [--save] [--record] [--modules]
 targets: ${TARGETS.map(({ name }) => name).join(", ")}
 `;
 
@@ -30,6 +30,8 @@ function numberOf(text: string, flag: string): number {
 interface Request {
   readonly places: readonly TargetPlace[];
   readonly inputs: number;
+  /** Of each target. */
+  readonly seconds: number;
   readonly seed: number;
   readonly save: boolean;
   readonly record: boolean;
@@ -41,6 +43,7 @@ function requestOf(): Request | null {
     options: {
       target: { type: "string", multiple: true },
       inputs: { type: "string", default: String(INPUTS) },
+      seconds: { type: "string", default: String(Number.MAX_SAFE_INTEGER) },
       seed: { type: "string", default: "1" },
       save: { type: "boolean", default: false },
       record: { type: "boolean", default: false },
@@ -56,6 +59,7 @@ function requestOf(): Request | null {
   return {
     places: TARGETS.filter(({ name }) => names === undefined || names.includes(name)),
     inputs: numberOf(values.inputs, "inputs"),
+    seconds: numberOf(values.seconds, "seconds"),
     seed: numberOf(values.seed, "seed"),
     save,
     record,
@@ -81,11 +85,15 @@ function rowOf(name: string, { figures, branches, findings, seconds }: CampaignR
   };
 }
 
-async function fuzz(place: TargetPlace, { inputs, seed, save, modules }: Request): Promise<CampaignRow> {
+async function fuzz(
+  place: TargetPlace,
+  { inputs, seconds, seed, save, modules }: Request,
+): Promise<CampaignRow> {
   const { name } = place;
   const result = await runCampaign({
     place,
     inputs,
+    seconds,
     seed,
     corpus: readCorpus(name),
     onFinding: ({ input, what, stack }) => {

@@ -15,6 +15,8 @@ export interface Order {
   readonly module: string;
   readonly covers: readonly string[];
   readonly inputs: number;
+  /** No longer than this, however many inputs are left. */
+  readonly seconds: number;
   readonly seed: number;
   readonly corpus: readonly Uint8Array[];
   /** Number of the input that is tried and its length, then its bytes. */
@@ -36,7 +38,7 @@ export type Report =
       readonly modules: Coverage["modules"];
     };
 
-const PROGRESS_EVERY = 20_000;
+const PROGRESS_EVERY = 5_000;
 const STACK_FRAMES = 4;
 export const SHARED_HEAD_BYTES = 8;
 
@@ -52,7 +54,8 @@ function watchAllocations(coverage: Coverage): void {
 }
 
 async function main(order: Order, tell: (report: Report) => void): Promise<void> {
-  const { module, covers, inputs, seed, corpus, shared } = order;
+  const { module, covers, inputs, seconds, seed, corpus, shared } = order;
+  const endMs = performance.now() + seconds * 1_000;
   const coverage = new Coverage();
   coverage.install();
   register("./loader.js", import.meta.url, { data: { root: repositoryRoot(), covers } });
@@ -77,7 +80,7 @@ async function main(order: Order, tell: (report: Report) => void): Promise<void>
     onNew: (input) => tell({ kind: "new", input }),
   });
   await fuzzer.take([Buffer.alloc(0), ...(await target.seeds()), ...corpus]);
-  while (fuzzer.figures.inputs < inputs) {
+  while (fuzzer.figures.inputs < inputs && performance.now() < endMs) {
     await fuzzer.run(Math.min(PROGRESS_EVERY, inputs - fuzzer.figures.inputs));
     tell({ kind: "progress", figures: fuzzer.figures, branches: coverage.branches });
   }
