@@ -91,7 +91,7 @@ export class FileSnapshotStore implements SnapshotStore {
     if (name !== directoryName(this.#finished)) void this.#remove(name).catch(() => undefined);
   }
 
-  async create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<void>): Promise<SnapshotSource> {
+  async create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<unknown>): Promise<SnapshotSource> {
     assertInvariant(!this.#creating, "two snapshots are being taken at once");
     this.#creating = true;
     try {
@@ -101,7 +101,7 @@ export class FileSnapshotStore implements SnapshotStore {
     }
   }
 
-  async #create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<void>): Promise<SnapshotSource> {
+  async #create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<unknown>): Promise<SnapshotSource> {
     this.#serial += 1;
     const aside = `tmp-${this.#serial}`;
     const writer = new SnapshotWriter(this.#disk, join(this.#dir, aside), this.#latest);

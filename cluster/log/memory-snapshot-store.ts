@@ -81,7 +81,7 @@ export class MemorySnapshotStore implements SnapshotStore {
     return latest === null ? null : { source: latest, release: () => undefined };
   }
 
-  async create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<void>): Promise<SnapshotSource> {
+  async create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<unknown>): Promise<SnapshotSource> {
     assertInvariant(!this.#creating, "two snapshots are being taken at once");
     this.#creating = true;
     try {
@@ -112,6 +112,7 @@ export class MemorySnapshotStore implements SnapshotStore {
         }
         linked.add(name);
         contents.set(name, source.slice(0, bytes));
+        return 0;
       },
     };
   }

@@ -11,9 +11,10 @@ export interface SnapshotSink {
   write(name: string, bytes: Uint8Array): Promise<void>;
   /**
    * Takes the first `bytes` bytes of an existing append-only file as file `name`, sharing its blocks where the disk can
-   * (a hard link). The caller promises that those bytes never change.
+   * (a hard link). The caller promises that those bytes never change. Gives from which byte on they are new: those before were in the
+   * snapshot before this one.
    */
-  link(name: string, sourcePath: string, bytes: number): Promise<void>;
+  link(name: string, sourcePath: string, bytes: number): Promise<number>;
 }
 
 /** One file of a finished snapshot. `crc` is the CRC-32 of its `bytes` bytes. */
@@ -59,5 +60,5 @@ export interface SnapshotStore {
    * Writes a snapshot: `fill` hands over its files; when it resolves they are synced, listed with checksums in a manifest and
    * renamed into place; older snapshots are then removed. When `fill` rejects nothing changes.
    */
-  create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<void>): Promise<SnapshotSource>;
+  create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<unknown>): Promise<SnapshotSource>;
 }

@@ -93,14 +93,24 @@ export class SnapshotWriter implements SnapshotSink {
     });
   }
 
-  link(name: string, sourcePath: string, bytes: number): Promise<void> {
+  async link(name: string, sourcePath: string, bytes: number): Promise<number> {
+    let from = 0;
+    await this.#link(name, sourcePath, bytes, (known) => {
+      from = known;
+    });
+    return from;
+  }
+
+  #link(name: string, sourcePath: string, bytes: number, onKnown: (bytes: number) => void): Promise<void> {
     return this.#exclusive(name, async (path) => {
       assertInvariant(
         !this.#linked.has(name) && !this.#growing.has(name),
         `file ${name} is in the snapshot twice`,
       );
       if (await tryLink(this.#disk, sourcePath, path)) {
-        this.#linked.set(name, { name, bytes, crc: await this.#checksumOfLink(name, path, bytes) });
+        const known = await this.#knownPart(name, path, bytes);
+        onKnown(known?.bytes ?? 0);
+        this.#linked.set(name, { name, bytes, crc: await this.#checksumOfLink(path, bytes, known) });
       } else {
         await this.#copy(name, path, sourcePath, bytes);
       }
@@ -157,8 +167,7 @@ export class SnapshotWriter implements SnapshotSink {
     }
   }
 
-  async #checksumOfLink(name: string, path: string, bytes: number): Promise<number> {
-    const known = await this.#knownPart(name, path, bytes);
+  async #checksumOfLink(path: string, bytes: number, known: SnapshotFile | undefined): Promise<number> {
     if (known?.bytes === bytes) return known.crc;
     const file = await this.#disk.open(path, "read");
     try {

@@ -99,7 +99,11 @@ export class Replica implements StateMachine {
         index: this.#durableIndex,
         async write(sink) {
           await writeStateFile(view, sink);
-          for (const { name, path, bytes } of files) await sink.link(name, path, bytes);
+          for (const { name, path, bytes } of files) {
+            const from = await sink.link(name, path, bytes);
+            // After the checksum of the snapshot was made: no damage comes between the two.
+            await messageStore.check({ name, path, from, bytes });
+          }
         },
         release() {
           view.release();

@@ -187,6 +187,10 @@ export class MemoryMessageStore implements MessageStore {
   }
 
   /** Nothing is dropped that a snapshot has named: `files` copied it. */
+  async check(): Promise<void> {
+    // Memory does not change by itself.
+  }
+
   hold(): () => void {
     return () => undefined;
   }

@@ -117,6 +117,17 @@ export interface MessageStore {
   /** Files that hold everything up to a mark, for a snapshot: each an append-only file and how much of it counts. */
   files(mark: StoreMark): readonly { readonly name: string; readonly path: string; readonly bytes: number }[];
 
+  /**
+   * Reads bytes `from` to `bytes` of one of those files, at whatever name it has now, before it may go into a snapshot. Rejects with
+   * `store_corrupt` when they do not check.
+   */
+  check(file: {
+    readonly name: string;
+    readonly path: string;
+    readonly from: number;
+    readonly bytes: number;
+  }): Promise<void>;
+
   /** Holds back the dropping of segments while a snapshot links them; the function given back lets go. */
   hold(): () => void;
 

@@ -132,6 +132,16 @@ export class SealedIndex implements SegmentIndex {
     this.#rows = null;
   }
 
+  /** Reads every row. Rejects with `FatalError` `store_corrupt`. */
+  async verify(): Promise<void> {
+    const { blocks } = this.header;
+    for (let row = 0; row < blocks; row += ROWS_PER_READ) {
+      const count = Math.min(ROWS_PER_READ, blocks - row);
+      const rows = await this.#read(row, count);
+      for (let i = 0; i < count; i += 1) this.#entry(rows, i, null);
+    }
+  }
+
   close(): Promise<void> {
     return this.#file.close();
   }

@@ -10,6 +10,7 @@ import { assertInvariant, FatalError } from "../errors.js";
 import { limits } from "../limits.js";
 import type { StoredMessage, TopicRef } from "../state-machine/effects.js";
 import { type Disk, diskError, nodeDisk, writeAside } from "./disk.js";
+import { type CheckedFile, checkStoreFile } from "./file-check.js";
 import type {
   HoldAbove,
   MessageStore,
@@ -190,6 +191,14 @@ export class SegmentStore implements MessageStore {
     if (catalog.active?.number === mark.segment) add(mark.segment, "seg", mark.bytes);
     if (kept.number > 0) add(kept.number, "trims", kept.bytes);
     return files;
+  }
+
+  async check(file: CheckedFile): Promise<void> {
+    try {
+      await checkStoreFile(this.#options.disk, file);
+    } catch (error) {
+      throw diskError(error, `checking ${file.path}`);
+    }
   }
 
   hold(): () => void {

@@ -48,6 +48,14 @@ function isSoundGroup(from: Scratch, at: number, head: GroupHead): boolean {
   return block === end && head.blocks > 0;
 }
 
+/** Part of a segment, from a group's first byte to the end of one. */
+export interface GroupRange {
+  readonly from: number;
+  readonly to: number;
+  /** The position before the first message; `null` where it is not known. */
+  readonly after: number | null;
+}
+
 /**
  * Reads a segment from its header to `bytes`, checks everything, and indexes it; gives the last position. Positions must follow
  * `basePosition` without a hole. Throws `FatalError` `store_corrupt` with file and place of what is wrong.
@@ -59,16 +67,30 @@ export async function scanSegment(
   basePosition: number,
   index: GrowingIndex,
 ): Promise<number> {
-  let lastPosition = basePosition;
-  let offset = SEGMENT_HEADER_BYTES;
+  const range = { from: SEGMENT_HEADER_BYTES, to: bytes, after: basePosition };
+  const last = await walkGroups(file, path, range, (chunk, at, offset, head) =>
+    indexGroup(chunk, at, offset, head, index),
+  );
+  return last ?? basePosition;
+}
+
+/** Reads groups and checks everything; gives the last position, `after` where there is none. Throws `FatalError` `store_corrupt`. */
+export async function walkGroups(
+  file: DiskFile,
+  path: string,
+  { from, to, after }: GroupRange,
+  onGroup: (chunk: Scratch, at: number, offset: number, head: GroupHead) => void = () => undefined,
+): Promise<number | null> {
+  let lastPosition = after;
+  let offset = from;
   let readBytes = READ_BYTES;
-  while (offset < bytes) {
-    const chunk = scratch(Buffer.allocUnsafeSlow(Math.min(readBytes, bytes - offset)));
+  while (offset < to) {
+    const chunk = scratch(Buffer.allocUnsafeSlow(Math.min(readBytes, to - offset)));
     if ((await file.read(chunk.bytes, offset)) !== chunk.bytes.length)
       throw corrupt(path, "the segment is cut short");
     let at = 0;
     while (at < chunk.bytes.length) {
-      const isTail = offset + chunk.bytes.length === bytes;
+      const isTail = offset + chunk.bytes.length === to;
       if (!isTail && at + GROUP_HEADER_BYTES > chunk.bytes.length) break;
       const head = decodeGroupHeader(chunk, at);
       if (head === null) throw corrupt(path, `no group begins at byte ${offset + at}`);
@@ -77,10 +99,11 @@ export async function scanSegment(
         readBytes = Math.max(READ_BYTES, head.bytes + BLOCK_HEADER_BYTES);
         break;
       }
-      if (head.firstPosition !== lastPosition + 1 || !isSoundGroup(chunk, at, head)) {
+      const follows = lastPosition === null || head.firstPosition === lastPosition + 1;
+      if (!follows || !isSoundGroup(chunk, at, head)) {
         throw corrupt(path, `the group at byte ${offset + at} does not check`);
       }
-      indexGroup(chunk, at, offset + at, head, index);
+      onGroup(chunk, at, offset + at, head);
       lastPosition = head.lastPosition;
       at += head.bytes;
     }

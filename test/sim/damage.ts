@@ -38,21 +38,22 @@ export function damageSomewhere(files: SimFiles, chance: Chance): Damage | null 
 function flip(files: SimFiles, path: string, at: number, bit: number): Damage {
   const file = files.file(path);
   file.flip(at, bit);
-  const damaged = byteAt(file, at);
+  const damaged = bytesOf(file, at, 1);
   return {
     kind: "bit flipped",
     text: `bit ${bit} of byte ${at} of ${path}`,
-    isGone: () => !isNamed(files, file) || byteAt(file, at) !== damaged,
+    isGone: () => !isNamed(files, file) || !bytesOf(file, at, 1).equals(damaged),
   };
 }
 
 function cut(files: SimFiles, path: string, at: number): Damage {
   const file = files.file(path);
+  const lost = bytesOf(file, at, file.size - at);
   file.shorten(at);
   return {
     kind: "file cut short",
     text: `${path} at byte ${at}`,
-    isGone: () => !isNamed(files, file) || file.size > at,
+    isGone: () => !isNamed(files, file) || bytesOf(file, at, lost.byteLength).equals(lost),
   };
 }
 
@@ -61,9 +62,9 @@ function isNamed(files: SimFiles, file: SimFile): boolean {
   return files.paths().some((path) => files.find(path) === file);
 }
 
-function byteAt(file: SimFile, at: number): number {
-  const byte = new Uint8Array(1);
-  return file.read(byte, at) === 1 ? (byte[0] ?? 0) : -1;
+function bytesOf(file: SimFile, at: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  return bytes.subarray(0, file.read(bytes, at));
 }
 
 /** Within a frame of the newest segment that is complete and not known to be. */

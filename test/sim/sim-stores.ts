@@ -123,7 +123,10 @@ export class SimSnapshotStore extends MemorySnapshotStore {
     this.#disk = disk;
   }
 
-  override create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<void>): Promise<SnapshotSource> {
+  override create(
+    meta: SnapshotMeta,
+    fill: (sink: SnapshotSink) => Promise<unknown>,
+  ): Promise<SnapshotSource> {
     const disk = this.#disk;
     return super.create(meta, async (sink) => {
       await fill({
