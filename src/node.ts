@@ -134,7 +134,10 @@ function socketBudget(config: ServeConfig, logger: Logger): SocketBudget {
   return new SocketBudget(socketsMax);
 }
 
-/** In reverse order of starting. After a failure nothing more is made durable: what the log holds is enough. */
+/**
+ * In reverse order of starting. After a failure nothing more is made durable: what the log holds is enough. What cannot be closed keeps
+ * nothing else open; the first error is told.
+ */
 async function stopNode(
   core: Core,
   edges: readonly Edge[],
@@ -151,16 +154,31 @@ async function stopNode(
   for (const edge of edges) await edge.stop();
   lifecycle.phase = "stopping";
   if (!hasFailed) await committed(core, limits.shutdownMs / 3);
-  core.disk.stop();
-  core.presence.stop();
-  core.timekeeper.stop();
-  await core.housekeeping.stop();
-  await core.raft.stop();
-  core.submitter.abandon("shutting_down");
-  core.brokers.stop();
-  await (hasFailed ? core.replica.abort() : core.replica.close());
-  await core.log.close();
-  await directory.unlock();
+  await inOrder([
+    () => core.disk.stop(),
+    () => core.presence.stop(),
+    () => core.timekeeper.stop(),
+    () => core.housekeeping.stop(),
+    () => core.raft.stop(),
+    () => core.submitter.abandon("shutting_down"),
+    () => core.brokers.stop(),
+    () => (hasFailed ? core.replica.abort() : core.replica.close()),
+    () => core.log.close(),
+    () => directory.unlock(),
+  ]);
+}
+
+/** Every step, whatever becomes of the others; then throws the first error. */
+async function inOrder(steps: readonly (() => unknown)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
 }
 
 /** Until nothing waits for commit; a busy node always has something, so not for ever. */

@@ -92,7 +92,10 @@ export class SegmentLog implements LogStore {
       if (durability === "fsync") this.#endMark = await EndMark.open(this.#disk, dir, found.hasEndMark);
       this.#proveSoon();
     } catch (error) {
-      for (const segment of this.#segments) await segment.file.close().catch(() => undefined);
+      const opened = this.#segments;
+      // Closed here, and not once more by whoever closes what did not open: the numbers may be other files' by then.
+      this.#segments = [];
+      for (const segment of opened) await segment.file.close().catch(() => undefined);
       throw toDiskError(error, `opening the log in ${dir}`);
     }
     return {
