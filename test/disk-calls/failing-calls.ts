@@ -3,7 +3,6 @@
  * product has, whether that goes through a port or not; LMDB alone writes by itself and is not seen here.
  */
 import fs from "node:fs";
-import type { FileHandle } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 
 /** `short`: a write takes half, and says so. The others are the system's own names. */
@@ -27,7 +26,11 @@ const BY_HANDLE = ["write", "read", "sync", "datasync", "truncate", "readFile", 
 const WRITES: ReadonlySet<string> = new Set(["write", "writev"]);
 
 type Call = (...given: unknown[]) => unknown;
-type Calls = Record<string, Call>;
+
+function callOf(target: object, name: string): Call | null {
+  const call: unknown = Reflect.get(target, name);
+  return typeof call === "function" ? (...given) => Reflect.apply(call, target, given) : null;
+}
 
 function errorOf(code: Exclude<Failure, "short">, what: string): Error {
   return Object.assign(new Error(`${code}: made to fail, ${what}`), { code });
@@ -103,22 +106,23 @@ function active(calls: Whose | undefined): FailingCalls | undefined {
 }
 
 /** One call with a callback at its end. */
-function wrapCallback(calls: Calls, name: string, isByPath: boolean): void {
-  const real = calls[name];
-  if (real === undefined) return;
-  calls[name] = function wrapped(...given: unknown[]): unknown {
+function wrapCallback(name: string, isByPath: boolean): void {
+  const real = callOf(fs, name);
+  if (real === null) return;
+  const wrapped: Call = (...given) => {
     const owner = isByPath ? ownerOf(given[0]) : active(descriptors.get(Number(given[0])));
     const done = given.at(-1);
-    if (typeof done !== "function") return real.apply(fs, given);
-    if (owner === undefined) return name === "open" ? opening(real, given, "another") : real.apply(fs, given);
+    if (typeof done !== "function") return real(...given);
+    if (owner === undefined) return name === "open" ? opening(real, given, "another") : real(...given);
     const failure = owner.next(name);
-    if (failure === "short") return real.apply(fs, halved(name, given));
+    if (failure === "short") return real(...halved(name, given));
     if (failure !== null) {
       setImmediate(() => done(errorOf(failure, name)));
       return undefined;
     }
-    return name === "open" ? opening(real, given, owner) : real.apply(fs, given);
+    return name === "open" ? opening(real, given, owner) : real(...given);
   };
+  Reflect.set(fs, name, wrapped);
 }
 
 /** Opens a file and remembers whose its descriptor is. */
@@ -128,57 +132,61 @@ function opening(real: Call, given: unknown[], owner: FailingCalls | "another"):
     if (error === null) descriptors.set(descriptor, owner);
     if (typeof done === "function") done(error, descriptor);
   };
-  return real.apply(fs, [...given.slice(0, -1), opened]);
+  return real(...given.slice(0, -1), opened);
 }
 
 /** One call that gives a promise. */
-function wrapPromise(calls: Calls, name: string): void {
-  const real = calls[name];
-  if (real === undefined) return;
-  calls[name] = async (...given: unknown[]): Promise<unknown> => {
+function wrapPromise(name: string): void {
+  const real = callOf(fs.promises, name);
+  if (real === null) return;
+  const wrapped: Call = async (...given) => {
     const owner = ownerOf(given[0]);
     const failure = owner?.next(name) ?? null;
     if (failure !== null && failure !== "short") throw errorOf(failure, name);
-    const result = await real.apply(fs.promises, given);
+    const result = await real(...given);
     if (name === "open" && owner !== undefined && typeof result === "object" && result !== null) {
-      wrapHandle(result as FileHandle, owner);
+      wrapHandle(result, owner);
     }
     return result;
   };
+  Reflect.set(fs.promises, name, wrapped);
 }
 
 /** The methods of one open file. */
-function wrapHandle(handle: FileHandle, owner: FailingCalls): void {
+function wrapHandle(handle: object, owner: FailingCalls): void {
   for (const name of BY_HANDLE) {
-    const real: unknown = Reflect.get(handle, name);
-    if (typeof real !== "function") continue;
-    Reflect.set(handle, name, async (...given: unknown[]): Promise<unknown> => {
+    const real = callOf(handle, name);
+    if (real === null) continue;
+    const wrapped: Call = async (...given) => {
       const failure = active(owner)?.next(name) ?? null;
       if (failure !== null && failure !== "short") throw errorOf(failure, name);
-      return real.apply(handle, given);
-    });
+      return await real(...given);
+    };
+    Reflect.set(handle, name, wrapped);
   }
+}
+
+function wrapClose(): void {
+  const real = callOf(fs, "close");
+  if (real === null) return;
+  const wrapped: Call = (...given) => {
+    const descriptor = Number(given[0]);
+    const whose = descriptors.get(descriptor);
+    // By then the number may be another file's.
+    if (whose === "closed") closedTwice.push(new Error(`descriptor ${descriptor}`).stack ?? "");
+    if (whose !== undefined) descriptors.set(descriptor, "closed");
+    return real(...given);
+  };
+  Reflect.set(fs, "close", wrapped);
 }
 
 /** Once for the process. */
 function install(): void {
   if (isInstalled) return;
   isInstalled = true;
-  const callbacks = fs as unknown as Calls;
-  for (const name of BY_PATH) wrapCallback(callbacks, name, true);
-  for (const name of BY_DESCRIPTOR) wrapCallback(callbacks, name, false);
-  const promises = fs.promises as unknown as Calls;
-  for (const name of [...BY_PATH, "symlink", "access", "truncate"]) wrapPromise(promises, name);
-  const close = callbacks["close"];
-  if (close !== undefined) {
-    callbacks["close"] = (...given: unknown[]): unknown => {
-      const descriptor = Number(given[0]);
-      // By then the number may be another file's.
-      if (descriptors.get(descriptor) === "closed")
-        closedTwice.push(new Error(`descriptor ${descriptor}`).stack ?? "");
-      if (descriptors.has(descriptor)) descriptors.set(descriptor, "closed");
-      return close.apply(fs, given);
-    };
-  }
+  for (const name of BY_PATH) wrapCallback(name, true);
+  for (const name of BY_DESCRIPTOR) wrapCallback(name, false);
+  for (const name of [...BY_PATH, "symlink", "access", "truncate"]) wrapPromise(name);
+  wrapClose();
   syncBuiltinESMExports();
 }
