@@ -88,10 +88,10 @@ export class ReadyLoop {
     return this.#hardState;
   }
 
-  /** Rounds until everything up to `index`, known to be committed, is applied. */
+  /** Rounds until everything up to `index`, known to be committed, is applied, or an entry says that this node is to stop. */
   async replay(index: LogIndex): Promise<void> {
     const { core } = this.#options;
-    while (core.status().applied < index) await this.#round(core.ready());
+    while (!this.#isStopping && core.status().applied < index) await this.#round(core.ready());
   }
 
   /** Goes on until `stop`. Rejects with what broke. */

@@ -15,8 +15,15 @@ export interface FilesProfile {
 /** Seeds of which the nodes run the stores of production. */
 const FILES_CHANCE = 0.35;
 
+/** In a long run strokes come so many times more rarely: else nodes would hardly serve. */
+const LONGER = 4;
+
 /** `null` where nodes have the twins. */
-export function filesProfileOf(chance: Chance, stores: "either" | "files" | "twins"): FilesProfile | null {
+export function filesProfileOf(
+  chance: Chance,
+  stores: "either" | "files" | "twins",
+  isShort: boolean,
+): FilesProfile | null {
   const isChosen = chance.of(FILES_CHANCE);
   if (stores === "twins" || (stores === "either" && !isChosen)) return null;
   return {
@@ -24,7 +31,7 @@ export function filesProfileOf(chance: Chance, stores: "either" | "files" | "twi
     logCacheBytesMax: chance.pick([0, 2_000, 1 << 20]),
     messageSegmentBytes: chance.pick([4_000, 16_000, 100_000]),
     recentBytesMax: chance.pick([0, 1_000, 1 << 20]),
-    faultMs: chance.pick([0, 150, 500]),
-    corruptionMs: chance.pick([0, 300, 1_000]),
+    faultMs: chance.pick([0, 150, 500]) * (isShort ? 1 : LONGER),
+    corruptionMs: chance.pick([0, 200, 500]) * (isShort ? 1 : LONGER),
   };
 }

@@ -100,7 +100,9 @@ export class MembershipNemesis {
 
   /** One at a time: a second loss could be a majority's. */
   #wipe(node: SimNode): void {
-    if (this.mayBeLost(node)) this.lose(node);
+    if (!this.mayBeLost(node)) return;
+    node.wipe();
+    this.#doomed.add(node);
   }
 
   /** Whether the group can do without a node, or gets another one now. One at a time: a second loss could be a majority's. */
@@ -111,9 +113,10 @@ export class MembershipNemesis {
     return this.#canBeSpared(node) || this.#add("joins as voter") !== null;
   }
 
-  /** It gets an empty disk, and is taken out. */
+  /** Its disk is thrown away and it is taken out: nobody starts it again. */
   lose(node: SimNode): void {
     node.wipe();
+    node.retired = "its disk is damaged";
     this.#doomed.add(node);
   }
 

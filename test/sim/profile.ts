@@ -131,7 +131,7 @@ export function profileOf(
   stores: "either" | "files" | "twins",
 ): Profile {
   const alone = nodes === 1;
-  const files = filesProfileOf(chance.stream("files"), stores);
+  const files = filesProfileOf(chance.stream("files"), stores, length === "short");
   const pace = (length === "short" ? shortPace : longPace)(chance.stream("pace"), alone, files !== null);
   return {
     ...pace,
