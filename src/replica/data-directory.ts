@@ -135,8 +135,11 @@ async function writeDurably(path: string, text: string): Promise<void> {
   await writeFile(aside, text, { mode: 0o600, flush: true });
   await rename(aside, path);
   const directory = await open(join(path, ".."), "r");
-  await directory.sync();
-  await directory.close();
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
 }
 
 function reasonOf(error: unknown): string {
