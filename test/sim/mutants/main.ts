@@ -10,6 +10,7 @@ import { type ChangedProgram, changedProgram } from "./changed-program.js";
 import { type Finding, hunt, type Quarry } from "./hunt.js";
 import type { Mutant } from "./mutant.js";
 import { MUTANTS_OF_CONSENSUS } from "./of-consensus.js";
+import { MUTANTS_OF_DISKS } from "./of-disks.js";
 import { MUTANTS_OF_THE_BROKER } from "./of-the-broker.js";
 
 const PLANT_SEEDS_MAX = 100;
@@ -37,7 +38,7 @@ function tasks(only: string, seedsMax: number | null): Task[] {
       () => null,
     ],
   );
-  const ofPrograms = [...MUTANTS_OF_CONSENSUS, ...MUTANTS_OF_THE_BROKER].map(
+  const ofPrograms = [...MUTANTS_OF_CONSENSUS, ...MUTANTS_OF_THE_BROKER, ...MUTANTS_OF_DISKS].map(
     (mutant: Mutant): Task => [
       { ...mutant, seedsMax: seedsMax ?? mutant.seedsMax },
       () => changedProgram(mutant),
