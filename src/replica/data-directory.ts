@@ -4,9 +4,10 @@
  * directory from any other, and how often it was opened.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { open, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { lockDirectory } from "../../cluster/log/directory-lock.js";
+import { nodeDisk } from "../../cluster/log/node-disk.js";
 import type { JoinTicket } from "../cluster-control.js";
 import { FatalError } from "../errors.js";
 import { encodeIdentity, IDENTITY_VERSION, type Identity, parseIdentity } from "./node-identity.js";
@@ -45,7 +46,9 @@ export async function openDataDirectory(
   const root = resolve(dataDir);
   const groupDir = join(root, "groups", String(group));
   try {
-    await mkdir(groupDir, { recursive: true, mode: 0o700 });
+    // Each new name durably: what is synced below it would go with it.
+    await nodeDisk.makeDirectory(groupDir);
+    await nodeDisk.syncDirectory(dirname(groupDir));
   } catch (error) {
     throw new FatalError("directory_unusable", `cannot use data directory ${root}: ${reasonOf(error)}`, {
       cause: error,
