@@ -12,6 +12,7 @@ import engineRawNode from "@coaty/consensus.raft/ported/rawnode.js";
 import engineStorage from "@coaty/consensus.raft/ported/storage.js";
 import engineTracker from "@coaty/consensus.raft/ported/tracker/state.js";
 import engineUtil from "@coaty/consensus.raft/ported/util.js";
+import { changeOf } from "./change-data.js";
 import type { CoreOptions, CoreReady, CoreStatus, MemberProgress } from "./core-types.js";
 import { limitSize, payloadSize } from "./entry-sizes.js";
 import { assertInvariant, ClusterError } from "./errors.js";
@@ -85,12 +86,6 @@ const CHANGE_TYPES = {
 function toEngineChange(change: MembershipChange): InstanceType<typeof pb.ConfChangeV2> {
   const single = new pb.ConfChangeSingle({ type: CHANGE_TYPES[change.kind], nodeId: change.id });
   return new pb.ConfChangeV2({ changes: [single], context: JSON.stringify(change) });
-}
-
-/** What an entry of kind `ConfChange` says, in its context; `null` for one of the engine's own. */
-export function changeOf(entry: Entry): MembershipChange | null {
-  const { context } = JSON.parse(DECODER.decode(entry.data));
-  return typeof context === "string" ? JSON.parse(context) : null;
 }
 
 type EngineConfState = InstanceType<typeof pb.ConfState>;

@@ -3,8 +3,9 @@
  * are true whatever becomes of the entries: a member that lost its disk is told by them also right after a restart, when the commit index
  * on disk is still behind.
  */
+import { changeOf } from "./change-data.js";
 import type { LogStore } from "./log/log-store.js";
-import { changeOf } from "./raft-core.js";
+
 import { EntryKind, type LogIndex, type NodeId, type Roster } from "./types.js";
 
 const PAGE_BYTES = 1024 * 1024;

@@ -6,6 +6,7 @@
  *     to, from, context (u16 length + UTF-8), [snapshot: u32 length + JSON], entry count u32,
  *     entries: term f64, index f64, kind u8, length u32, data
  */
+import { isChangeData } from "../change-data.js";
 import { ClusterError } from "../errors.js";
 import { parseJson, parseMeta } from "../log/snapshot-meta.js";
 import { type Entry, EntryKind, type PeerMessage, type SnapshotMeta } from "../types.js";
@@ -182,7 +183,9 @@ class Reader {
       if (kind !== EntryKind.Command && kind !== EntryKind.ConfChange) throw malformed(`entry kind ${kind}`);
       const length = this.u32();
       const from = this.#take(length);
-      entries.push({ term, index, kind, data: this.#bytes.subarray(from, from + length) });
+      const data = this.#bytes.subarray(from, from + length);
+      if (kind === EntryKind.ConfChange && !isChangeData(data)) throw malformed("a change of membership");
+      entries.push({ term, index, kind, data });
     }
     return entries;
   }

@@ -15,7 +15,12 @@ export const TARGETS: readonly TargetPlace[] = [
   {
     name: "peer-frames",
     module: "peer-frames",
-    covers: ["cluster/transport/frame-codec", "cluster/transport/message-codec", "cluster/log/snapshot-meta"],
+    covers: [
+      "cluster/transport/frame-codec",
+      "cluster/transport/message-codec",
+      "cluster/change-data",
+      "cluster/log/snapshot-meta",
+    ],
   },
   {
     name: "peer-handshake",

@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { crc32 } from "node:zlib";
+import { changeOf } from "../../../cluster/change-data.js";
 import { ClusterError } from "../../../cluster/errors.js";
 import {
   BODY_BYTES_MAX,
@@ -15,10 +16,20 @@ import {
   WireKind,
 } from "../../../cluster/transport/frame-codec.js";
 import type { PeerFrame } from "../../../cluster/transport/transport.js";
-import { EntryKind, type PeerMessage } from "../../../cluster/types.js";
+import { EntryKind, isNodeId, type PeerMessage } from "../../../cluster/types.js";
 import { must, type Target } from "../target.js";
 
 const HEADER_BYTES = 8;
+
+const CHANGE = JSON.stringify({
+  transition: 0,
+  changes: [{ type: 3, nodeId: "5" }],
+  context: JSON.stringify({
+    kind: "add-learner",
+    id: "5",
+    member: { peer: "e:5", tag: "t", wantsVote: true },
+  }),
+});
 
 const MESSAGE: PeerMessage = {
   kind: 3,
@@ -29,7 +40,7 @@ const MESSAGE: PeerMessage = {
   index: 41,
   entries: [
     { term: 6, index: 42, kind: EntryKind.Command, data: Buffer.from("one") },
-    { term: 7, index: 43, kind: EntryKind.ConfChange, data: Buffer.alloc(0) },
+    { term: 7, index: 43, kind: EntryKind.ConfChange, data: Buffer.from(CHANGE) },
   ],
   commit: 40,
   snapshot: null,
@@ -91,7 +102,20 @@ function decoded(stream: FrameDecoder, chunk: Buffer, found: unknown[]): void {
   for (let frame = stream.next(); frame !== null; frame = stream.next()) {
     const content = decodeFrame(frame);
     if (content !== null) checkAgain(content);
+    if (content?.kind === "raft") checkChanges(content.message);
     found.push(content ?? { ...frame });
+  }
+}
+
+/** What is said of the membership can be read, by whoever applies it. */
+function checkChanges({ entries }: PeerMessage): void {
+  for (const entry of entries) {
+    const change = entry.kind === EntryKind.ConfChange ? changeOf(entry) : null;
+    must(change === null || isNodeId(change.id), "a change of a node without an id");
+    must(
+      change?.member === undefined || change.member === null || typeof change.member.tag === "string",
+      "a member without a tag",
+    );
   }
 }
 
@@ -131,6 +155,11 @@ export const target: Target = {
   inputBytesMax: 2_048,
   seeds,
   dictionary: [
+    '"changes":[]',
+    '"context":"{}"',
+    '"context":null',
+    '"nodeId":"1"',
+    '\\"member\\":null',
     '{"call":1}',
     '"error":null',
     '"__proto__":{}',

@@ -7,12 +7,23 @@ import { EntryKind, type PeerMessage } from "../../../cluster/types.js";
 
 const integer = fc.maxSafeNat();
 const id = fc.stringMatching(/^[1-9][0-9]{0,5}$/);
-const entry = fc.record({
-  term: integer,
-  index: integer,
-  kind: fc.constantFrom(EntryKind.Command, EntryKind.ConfChange),
-  data: fc.uint8Array({ maxLength: 64 }),
-});
+const changeData = fc.record({ id, tag: fc.string() }).map((member) => change(member.id, member.tag));
+const entry = fc.oneof(
+  fc.record({
+    term: integer,
+    index: integer,
+    kind: fc.constant(EntryKind.Command),
+    data: fc.uint8Array({ maxLength: 64 }),
+  }),
+  fc.record({ term: integer, index: integer, kind: fc.constant(EntryKind.ConfChange), data: changeData }),
+);
+
+/** A change of membership as the adapter writes it. */
+function change(of: string, tag: string): Uint8Array {
+  const member = { peer: "a:1", tag, wantsVote: true };
+  const context = JSON.stringify({ kind: "add-learner", id: of, member });
+  return Buffer.from(JSON.stringify({ transition: 0, changes: [{ type: 3, nodeId: of }], context }));
+}
 const confState = fc.record({
   voters: fc.array(id, { maxLength: 5 }),
   learners: fc.array(id, { maxLength: 3 }),
@@ -50,6 +61,41 @@ function refusal(bytes: Uint8Array): unknown {
 }
 
 describe("Raft messages between peers", () => {
+  const withChange = (data: string): PeerMessage => ({
+    kind: 3,
+    to: "2",
+    from: "1",
+    term: 1,
+    logTerm: 1,
+    index: 1,
+    entries: [{ term: 1, index: 2, kind: EntryKind.ConfChange, data: Buffer.from(data) }],
+    commit: 1,
+    snapshot: null,
+    reject: false,
+    rejectHint: 0,
+    context: "",
+  });
+
+  test.each([
+    ["the engine's own", '{"transition":0,"changes":[],"context":null}', null],
+    ["no JSON", "{", "peer_frame"],
+    ["nothing", "", "peer_frame"],
+    ["no object", "null", "peer_frame"],
+    ["no list of changes", '{"changes":5}', "peer_frame"],
+    ["of a kind that there is not", '{"changes":[{"type":4,"nodeId":"1"}]}', "peer_frame"],
+    ["of a node without an id", '{"changes":[{"type":0,"nodeId":"constructor"}]}', "peer_frame"],
+    ["with a context that is no JSON", '{"changes":[],"context":"{"}', "peer_frame"],
+    [
+      "with a member that is none",
+      '{"changes":[],"context":"{\\"kind\\":\\"update\\",\\"id\\":\\"1\\",\\"member\\":5}"}',
+      "peer_frame",
+    ],
+  ])("a change of membership, %s", (_what, data, code) => {
+    const error = refusal(encodeMessage(withChange(data)));
+    if (code === null) expect(error).toBeNull();
+    else expect(error).toHaveProperty("code", code);
+  });
+
   test("decode what was encoded, whatever it was", () => {
     fc.assert(
       fc.property(message, (value) => {
