@@ -49,7 +49,9 @@ export function recordedRuns(campaign: string): readonly CampaignRun[] {
 
 /** Names of the campaigns of which runs were kept, in order. */
 export function recordedCampaigns(): readonly string[] {
-  return readdirSync(resultsDirectory())
+  const directory = resultsDirectory();
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory)
     .filter((name) => name.endsWith(".json"))
     .map((name) => name.slice(0, -".json".length))
     .sort();

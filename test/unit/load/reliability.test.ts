@@ -1,0 +1,76 @@
+/** RELIABILITY.md says what was recorded, names what there is, and has no empty row. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { repositoryRoot } from "../../../load/lib/paths.js";
+import { BUGS } from "../../../load/reliability/bugs.js";
+import { show } from "../../../load/reliability/evidence.js";
+import { FAULTS } from "../../../load/reliability/faults.js";
+import { INVARIANTS } from "../../../load/reliability/invariants.js";
+import type { CampaignRun } from "../../../load/reliability/record.js";
+import { type Results, sumOf } from "../../../load/reliability/results.js";
+import { FAULT_KINDS } from "../../sim/fault-kind.js";
+
+const root = repositoryRoot();
+
+function runOf(rows: CampaignRun["rows"], commit = "c1"): CampaignRun {
+  return { command: "npm run sim", commit, date: "2026-01-01", seconds: 3_600, rows };
+}
+
+function filesIn(text: string): string[] {
+  return [...text.matchAll(/\b(?:test|load|src|cluster)\/[\w./-]*\.(?:ts|txt)\b/g)].map(([file]) => file);
+}
+
+describe("RELIABILITY.md", () => {
+  test("names files that there are", () => {
+    const named = [
+      ...INVARIANTS.flatMap(({ checkers }) => checkers),
+      ...FAULTS.flatMap(({ evidence }) => evidence.flatMap((one) => (one.kind === "test" ? [one.file] : []))),
+      ...BUGS.flatMap(({ kept }) => filesIn(kept)),
+    ];
+    expect(named.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  });
+
+  test("asks the simulator for faults that it counts", () => {
+    const asked = FAULTS.flatMap(({ evidence }) =>
+      evidence.flatMap((one) => (one.kind === "simulated" ? one.faults : [])),
+    );
+    expect(asked.filter((fault) => !FAULT_KINDS.some((kind) => kind === fault))).toEqual([]);
+  });
+
+  test("every bug has something that is kept", () => {
+    expect(BUGS.filter(({ kept, fixed }) => filesIn(kept).length === 0 || fixed === "")).toEqual([]);
+  });
+
+  test("names no path of a machine", () => {
+    expect(JSON.stringify([FAULTS, BUGS, INVARIANTS])).not.toMatch(/\/(?:tmp|home|root|work)\//);
+  });
+});
+
+describe("evidence", () => {
+  const sim = [
+    runOf([{ name: "3 nodes", rounds: 5, violations: 1, figures: { "fault: pause": 7 } }], "old"),
+    runOf([{ name: "3 nodes", rounds: 9, violations: 0, figures: { "fault: pause": 40 } }], "new"),
+    runOf([{ name: "5 nodes", rounds: 9, violations: 0, figures: { "fault: pause": 2 } }], "new"),
+  ];
+  const results: Results = new Map([["sim", sim]]);
+
+  test("of simulated faults is that of the newest commit, over all its runs", () => {
+    expect(show("pause", { kind: "simulated", faults: ["pause"] }, results)).toMatchObject({
+      rounds: "42",
+      result: "no violation",
+    });
+    expect(sumOf(sim, ({ violations }) => violations)).toBe(1);
+  });
+
+  test("that is missing is an error, whether of a kind, a campaign or a row", () => {
+    const faults: Results = new Map([
+      ["faults", [runOf([{ name: "rolling", rounds: 3, violations: 0, figures: {} }])]],
+    ]);
+    const campaign = { kind: "campaign", campaign: "faults" } as const;
+    expect(() => show("f", { kind: "simulated", faults: ["flood"] }, results)).toThrow("flood");
+    expect(() => show("f", { ...campaign, rows: null }, results)).toThrow("faults");
+    expect(() => show("f", { ...campaign, rows: ["rolling", "wiped"] }, faults)).toThrow("wiped");
+    expect(show("f", { ...campaign, rows: ["rolling"] }, faults).rounds).toBe("3");
+  });
+});
