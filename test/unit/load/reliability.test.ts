@@ -39,7 +39,8 @@ describe("RELIABILITY.md", () => {
   });
 
   test("every bug has something that is kept", () => {
-    expect(BUGS.filter(({ kept, fixed }) => filesIn(kept).length === 0 || fixed === "")).toEqual([]);
+    const isKept = (kept: string): boolean => filesIn(kept).length > 0 || /\bseeds? \d+/.test(kept);
+    expect(BUGS.filter(({ kept, fixed }) => !isKept(kept) || fixed === "")).toEqual([]);
   });
 
   test("names no path of a machine", () => {
