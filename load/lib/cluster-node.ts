@@ -71,7 +71,7 @@ export class ClusterNode {
   }
 
   #options(): ServerOptions {
-    const { http, mqtt, peer, advertised, launcher, dataDir, logFile } = this.place;
+    const { http, mqtt, peer, advertised, launcher, program, dataDir, logFile } = this.place;
     const advertise = `${advertised.host}:${advertised.port}`;
     const flags = [
       ...["--node-id", String(this.id)],
@@ -86,6 +86,7 @@ export class ClusterNode {
       httpPort: http.port,
       mqttPort: mqtt.port,
       launcher,
+      program,
       flags,
       onLine: (line) => appendFileSync(logFile, `${line}\n`),
     };

@@ -26,6 +26,8 @@ export interface ServerOptions {
   /** More flags of `jangada serve`. */
   readonly flags?: readonly string[];
   readonly readyTimeoutMs?: number;
+  /** The built file that Node runs, told `serve` and the flags; the product's own when left out. */
+  readonly program?: string | undefined;
   /** A program that runs the node, with its own arguments: `ip netns exec NAME`. */
   readonly launcher?: readonly string[];
   /** Hears every line that it prints. */
@@ -70,7 +72,7 @@ export async function spawnServer(options: ServerOptions): Promise<Child> {
     ...(options.launcher ?? []),
     process.execPath,
     ...(options.nodeArgs ?? []),
-    builtFile("src", "cli", "jangada.js"),
+    options.program ?? builtFile("src", "cli", "jangada.js"),
     "serve",
     ...["--mqtt-port", String(options.mqttPort ?? 0)],
     ...["--http-port", String(options.httpPort ?? 0)],

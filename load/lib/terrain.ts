@@ -18,6 +18,8 @@ export interface Place {
   readonly logFile: string;
   /** A program that runs the node there, with its arguments. */
   readonly launcher: readonly string[];
+  /** The built file that Node runs there; the product's own when left out. */
+  readonly program?: string;
   /** Flags that this place needs. */
   readonly flags: readonly string[];
 }
