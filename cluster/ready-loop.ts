@@ -236,19 +236,22 @@ export class ReadyLoop {
   }
 
   #apply(committed: readonly Entry[]): void {
-    const last = committed.at(-1);
-    if (last === undefined) return;
+    if (committed.length === 0) return;
+    const wasStopping = this.#isStopping;
     const batch: CommittedEntry[] = [];
     for (const entry of committed) {
       assertInvariant(entry.index === this.#applied + 1, `entry ${entry.index} comes after ${this.#applied}`);
       this.#applied = entry.index;
       const isCommand = entry.kind === EntryKind.Command;
       if (!isCommand) this.#changeMembership(entry);
-      if (entry.index <= this.#appliedBefore) continue;
-      batch.push({ index: entry.index, term: entry.term, data: isCommand ? entry.data : NO_COMMAND });
+      if (entry.index > this.#appliedBefore) {
+        batch.push({ index: entry.index, term: entry.term, data: isCommand ? entry.data : NO_COMMAND });
+      }
+      // It took this node out: what comes after is the others'.
+      if (this.#isStopping && !wasStopping) break;
     }
     if (batch.length > 0) this.#options.machine.apply(batch);
-    this.#options.onApplied(last.index);
+    this.#options.onApplied(this.#applied);
   }
 
   #changeMembership(entry: Entry): void {
