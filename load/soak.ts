@@ -32,7 +32,7 @@ import { receiveVisitors, type VisitorCounts } from "./soak/visitors.js";
 /** Small, so that everything has been trimmed and used again many times. */
 const FLAGS = [
   ...["--log-segment-bytes", "17MiB", "--message-segment-bytes", "17MiB"],
-  ...["--snapshot-log-bytes", "34MiB", "--retention-bytes", "64MiB"],
+  ...["--snapshot-log-bytes", "34MiB", "--retention-bytes", "48MiB"],
 ];
 const SAMPLE_MS = 5_000;
 /** So often the sessions stand still and are checked. */
@@ -116,7 +116,7 @@ class Soak {
     for (let strikes = 1; ; strikes++) {
       const dueSeconds = this.#seconds + faultSeconds * (0.5 + this.#random());
       await delay(Math.max(0, Math.min(dueSeconds, seconds) - this.#seconds) * 1000);
-      if (this.#seconds >= seconds) return;
+      if (this.#seconds >= seconds - 1) return;
       await this.faults.strike();
       if (strikes % FAULTS_BETWEEN_CHECKS !== 0) continue;
       await this.crew.stopLoad();

@@ -22,7 +22,6 @@ import { runRolling } from "./rolling.js";
 import {
   fewFiles,
   LittleMemoryTerrain,
-  memoryUnavailable,
   proveFewFiles,
   proveLittleMemory,
   runFewFiles,
@@ -196,7 +195,7 @@ export const CATALOGUE: Readonly<Record<ScenarioName, Entry>> = {
     (conditions, terrain) => runFewFiles({ ...conditions, terrain }),
   ),
   "little-memory": onTools(
-    { unavailable: memoryUnavailable, prove: proveLittleMemory },
+    { unavailable: () => null, prove: proveLittleMemory },
     async (directory) => new LittleMemoryTerrain(directory),
     runLittleMemory,
   ),
