@@ -110,7 +110,8 @@ async function main(): Promise<number> {
     ["rounds", "only", "seed", "json", "hold-ms", "pause-ms", "bulk-mib"],
     ["record"],
   );
-  const [startedMs, commit] = [performance.now(), currentCommit()];
+  const startedMs = performance.now();
+  const commit = given.has("record") ? currentCommit() : "";
   const rounds = given.number("rounds", 10);
   const names = given.words("only", SCENARIO_NAMES);
   const seed = given.number("seed", Math.floor(Math.random() * 2 ** 32), 0);

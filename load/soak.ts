@@ -191,7 +191,7 @@ async function main(): Promise<number> {
   const minutes = given.number("minutes", 60);
   const faultSeconds = given.number("fault-seconds", 60);
   const seed = given.number("seed", Math.floor(Math.random() * 2 ** 32), 0);
-  const commit = currentCommit();
+  const commit = given.has("record") ? currentCommit() : "";
   setDeadline((minutes * 60 + SETTLING_SECONDS) * 1000, "soak");
   const uncuttable = namespacesUnavailable();
   console.log(

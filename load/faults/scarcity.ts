@@ -14,12 +14,12 @@ import { afterShell, ToolTerrain, withVariables } from "./tool-terrain.js";
 
 const FILES_MAX = 200;
 const CONNECTIONS = 400;
-const MEMORY_MIB = 512;
+const MEMORY_MIB = 320;
 const HEAP_MIB = 96;
 const MEMORY_GROUPS = "/sys/fs/cgroup/memory";
 const FLOOD_TOPIC = "flood/a";
 const FLOOD_BYTES = 512 * 1024;
-const FLOODERS = 4;
+const FLOODERS = 24;
 const STALLED = 20;
 const AFTERMATH_ACKNOWLEDGED = 200;
 const SMALL_FILES = ["--log-segment-bytes", "17MiB", "--message-segment-bytes", "17MiB"];
@@ -216,7 +216,7 @@ export function runLittleMemory(
       figures["mostMiB"] = Math.max(figures["mostMiB"] ?? 0, most);
       figures["floodMiB"] = (figures["floodMiB"] ?? 0) + (published * FLOOD_BYTES) / 1024 / 1024;
       await trial.waitForAcknowledged(AFTERMATH_ACKNOWLEDGED);
-      return `${published} publishes of 512 KiB, ${STALLED} subscribers that do not read, ${most.toFixed(0)} of ${MEMORY_MIB} MiB`;
+      return `${published} publishes of 512 KiB, ${STALLED} subscribers that do not read, ${most.toFixed(0)} of ${figures["limitMiB"]} MiB`;
     },
     { flags: FLAGS },
   );
