@@ -70,44 +70,4 @@ export const MUTANTS_OF_DISKS: readonly Mutant[] = [
     ),
     shows: /it ends at position|no group begins|cut short|does not check/,
   }),
-  mutant({
-    name: "blocks of messages are not checked",
-    rule: "never: different data served",
-    nodes: 3,
-    edits: edit(
-      `${STORE}/block.js`,
-      "export function isSoundBlock(from, at, end) {",
-      "export function isSoundBlock(from, at, end) {\n    return true;",
-    ),
-    shows:
-      /another message|has another|has lost|stopped by itself|does not start|was published|cannot read|an event threw/,
-  }),
-  mutant({
-    name: "what goes into a snapshot is not checked",
-    rule: "never: corruption spread by a snapshot",
-    nodes: 3,
-    edits: edit("dist/src/replica/replica.js", "await messageStore.check({ name, path, from, bytes });", ""),
-    shows: /does not check|cut short|cannot read|no group begins/,
-    seedsMax: 1_000,
-  }),
-  mutant({
-    name: "a received snapshot is not compared with its checksums",
-    rule: "never: corruption spread by a snapshot",
-    nodes: 3,
-    edits: edit(
-      "dist/cluster/snapshot-receiver.js",
-      "crc !== file.crc || offset !== file.bytes",
-      "offset !== file.bytes",
-    ),
-    shows: /does not check|cut short|cannot read|no group begins|is damaged|snapshot|stopped by itself/,
-    seedsMax: 1_000,
-  }),
-  mutant({
-    name: "the mark of the log's end is not looked at",
-    rule: "reliability 13: what was acknowledged is never truncated",
-    nodes: 3,
-    edits: edit(`${LOG}/recovery.js`, "scan.checkEnd(await provenSequence(disk, dir));", ""),
-    shows: new RegExp(DIVERGES),
-    seedsMax: 2_000,
-  }),
 ];
