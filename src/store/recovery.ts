@@ -3,6 +3,7 @@
  * indexes again, and counts what every topic has. What was dropped on purpose is told from what is missing by the list of
  * trims.
  */
+import { FatalError } from "../errors.js";
 import { partAbove } from "./block-reader.js";
 import { type Disk, type DiskFile, readWhole, writeAside } from "./disk.js";
 import type { StoreMark } from "./message-store.js";
@@ -145,8 +146,7 @@ export class Recovery {
   async #sealed(number: number): Promise<SealedSegment> {
     return this.#opened(number, "read", async (file, basePosition) => {
       const bytes = await file.size();
-      const index = await SealedIndex.open(this.#disk, this.#catalog.path(number, "idx"));
-      await index?.close();
+      const index = await this.#soundIndex(number);
       const header = index?.header;
       const fits =
         header?.number === number && header.segmentBytes === bytes && header.basePosition === basePosition;
@@ -157,6 +157,20 @@ export class Recovery {
       await file.close();
       return sealed;
     });
+  }
+
+  /** The index of a segment, closed again; `null` when it is missing or any of its rows is damaged: readers would meet those for ever. */
+  async #soundIndex(number: number): Promise<SealedIndex | null> {
+    const index = await SealedIndex.open(this.#disk, this.#catalog.path(number, "idx"));
+    try {
+      await index?.verify();
+      return index;
+    } catch (error) {
+      if (error instanceof FatalError && error.code === "store_corrupt") return null;
+      throw error;
+    } finally {
+      await index?.close();
+    }
   }
 
   /** Reads the whole segment and writes its index again. */
