@@ -137,6 +137,7 @@ export class RaftNode {
     this.#acquaintances.expect(contacts);
     this.#acquaintances.meet({ id, tag, clusterId: "", address: peer });
     const { hardState, from, offer } = await restart(this.#options, founding, this.#membership);
+    this.#assertBelongs();
     this.#core.expect(hardState);
     for (const [member, { tag: told, peer: address }] of tagsInLog(
       this.#options.log,
