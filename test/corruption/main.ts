@@ -74,7 +74,8 @@ async function main(): Promise<number> {
     log(`${name}: ${tried} rounds, ${violations} violations (${told.join(", ")})`);
   }
   if (given.has("record")) {
-    const command = `npm run test:corruption -- --rounds ${rounds} --seed ${seed}`;
+    const chosen = only === "" ? "" : ` --only "${only}"`;
+    const command = `npm run test:corruption -- --rounds ${rounds} --seed ${seed}${chosen}`;
     log(
       recordRun("corruption", {
         command,

@@ -97,7 +97,9 @@ async function main(): Promise<number> {
   const rows = table.rows();
   for (const { name, rounds, violations } of rows) log(`${name}: ${rounds} rounds, ${violations} violations`);
   if (given.has("record")) {
-    const command = `npm run test:crash-places -- --ordinals ${ordinals.join(",")} --seed ${seed}`;
+    const skipped = ["skip-single", "skip-group"].filter((one) => given.has(one)).map((one) => ` --${one}`);
+    const chosen = only === "" ? "" : ` --only "${only}"`;
+    const command = `npm run test:crash-places -- --ordinals ${ordinals.join(",")} --seed ${seed}${chosen}${skipped.join("")}`;
     log(
       recordRun("crash-points", {
         command,
