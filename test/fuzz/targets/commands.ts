@@ -2,7 +2,6 @@
  * Envelopes of commands, as they come out of the log. Only `invalid_command` and `command_version` are thrown; what is decoded gives the same when it is
  * encoded and decoded again; and it can be applied: one that could not would stop every node of the group, at every start.
  */
-import { isDeepStrictEqual } from "node:util";
 import { decodeEnvelope, EnvelopeEncoder } from "../../../src/commands/codec.js";
 import type { Envelope } from "../../../src/commands/command.js";
 import { FatalError } from "../../../src/errors.js";
@@ -26,6 +25,14 @@ function encoded({ origin, incarnation, sequence, timeMs, commands }: Envelope):
   encoder.begin(origin, incarnation);
   for (const command of commands) encoder.add(command);
   return encoder.finish(sequence, timeMs);
+}
+
+/** Everything that an envelope says; whether bytes are a view or the constant for none says nothing. */
+function plain(envelope: Envelope): string {
+  return JSON.stringify(envelope, function text(this: Readonly<Record<string, unknown>>, key, value) {
+    const bytes = this[key];
+    return bytes instanceof Uint8Array ? Buffer.from(bytes).toString("latin1") : value;
+  });
 }
 
 function apply(envelope: Envelope): void {
@@ -73,7 +80,7 @@ export const target: Target = {
     const envelope = decoded(input);
     if (envelope === null) return;
     const again = decodeEnvelope(encoded(envelope));
-    must(isDeepStrictEqual(again, envelope), "an envelope changes when it is encoded again");
+    must(plain(again) === plain(envelope), "an envelope changes when it is encoded again");
     apply(envelope);
   },
 };
