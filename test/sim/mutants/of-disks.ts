@@ -70,4 +70,16 @@ export const MUTANTS_OF_DISKS: readonly Mutant[] = [
     ),
     shows: /it ends at position|no group begins|cut short|does not check/,
   }),
+  mutant({
+    name: "blocks of messages are not checked",
+    rule: "never: different data served",
+    nodes: 3,
+    length: "long",
+    edits: edit(
+      `${STORE}/block.js`,
+      "export function isSoundBlock(from, at, end) {",
+      "export function isSoundBlock(from, at, end) {\n    return true;",
+    ),
+    shows: /another message|has another|has lost|stopped by itself|does not start|was seen before/,
+  }),
 ];
