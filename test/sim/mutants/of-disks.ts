@@ -82,4 +82,16 @@ export const MUTANTS_OF_DISKS: readonly Mutant[] = [
     ),
     shows: /another message|has another|has lost|stopped by itself|does not start|was seen before/,
   }),
+  mutant({
+    name: "a received snapshot is not compared with its checksums",
+    rule: "never: corruption spread by a snapshot",
+    nodes: 3,
+    length: "long",
+    edits: edit(
+      "dist/cluster/snapshot-receiver.js",
+      "crc !== file.crc || offset !== file.bytes",
+      "offset !== file.bytes",
+    ),
+    shows: /does not check|cut short|cannot read|no group begins|is damaged|snapshot|stopped by itself/,
+  }),
 ];
