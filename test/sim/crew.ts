@@ -18,7 +18,7 @@ export interface CrewOptions {
 }
 
 function broken({ seed, nodes }: Assignment, violation: string): RunResult {
-  return { seed, nodes, violation, digest: "", simulatedMs: 0, counts: NO_COUNTS, faults: {} };
+  return { seed, nodes, violation, digest: "", simulatedMs: 0, counts: NO_COUNTS, faults: {}, strokes: [] };
 }
 
 /** A process that runs seeds, one at a time. */

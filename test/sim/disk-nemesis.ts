@@ -3,7 +3,6 @@
  * stops by itself and says why; then it is started again with a disk that is well, or replaced where its disk was damaged.
  */
 import type { Chance } from "./chance.js";
-import type { DiskFaults } from "./disk-faults.js";
 import type { Group } from "./group.js";
 import type { MembershipNemesis } from "./membership-nemesis.js";
 import type { Setting } from "./setting.js";
@@ -52,13 +51,8 @@ export class DiskNemesis {
     this.#setting.world.after(this.#chance.around(meanMs), () => {
       if (this.#isOver) return;
       for (const node of this.#group.nodes) this.#isUndone(node);
-      const node = this.#chance.pick(
-        this.#group.members.length > 0 ? this.#group.members : this.#group.nodes,
-      );
-      if (this.#membership.mayBeLost(node) && node.damageDisk(this.#chance)) {
-        // Most is found when it is read at a start.
-        if (this.#chance.of(0.7)) node.crash("to come back with a damaged disk");
-      }
+      const luck = this.#setting.strokes.next("x");
+      if (luck !== null) this.#damage(luck);
       this.#nextDamage(meanMs);
     });
   }
@@ -66,14 +60,25 @@ export class DiskNemesis {
   #next(meanMs: number): void {
     this.#setting.world.after(this.#chance.around(meanMs), () => {
       if (this.#isOver) return;
-      const node = this.#chance.pick(this.#group.nodes);
-      if (node.faults !== null) this.#strike(node, node.faults);
+      const luck = this.#setting.strokes.next("d");
+      if (luck !== null) this.#strike(luck);
       this.#next(meanMs);
     });
   }
 
-  #strike(node: SimNode, faults: DiskFaults): void {
-    const chance = this.#chance;
+  #damage(luck: Chance): void {
+    const { members, nodes } = this.#group;
+    const node = luck.pick(members.length > 0 ? members : nodes);
+    // Most is found when it is read at a start.
+    if (this.#membership.mayBeLost(node) && node.damageDisk(luck) && luck.of(0.7)) {
+      node.crash("to come back with a damaged disk");
+    }
+  }
+
+  #strike(chance: Chance): void {
+    const node = chance.pick(this.#group.nodes);
+    const { faults } = node;
+    if (faults === null) return;
     const what = chance.unit();
     const forMs = chance.between(20, 400);
     if (what < 0.25) faults.arm("disk call fails (EIO)", chance.whole(1, 40));

@@ -12,6 +12,7 @@ export const FAULT_KINDS = [
   "two-way cut",
   "isolated node",
   "flapping link",
+  "one-way cut for good",
   "frame lost",
   "frame twice",
   "slow disk call",

@@ -9,7 +9,8 @@ import { cpuMsSince } from "./cpu.js";
 import { runCrew } from "./crew.js";
 import { Figures } from "./figures.js";
 import type { Length, Size } from "./profile.js";
-import { run } from "./simulation.js";
+import { shrink } from "./shrink.js";
+import { type RunOptions, run } from "./simulation.js";
 import type { Assignment } from "./worker.js";
 
 const SIZES: readonly Size[] = [1, 3, 5];
@@ -18,7 +19,8 @@ const MIX: readonly Size[] = [3, 5, 3, 1, 3, 5, 3, 1, 3, 5];
 const PROGRESS_MS = 10_000;
 
 const HELP = `npm run sim -- [--seeds N] [--first S] [--nodes 1|3|5] [--short] [--jobs J] [--record]
-npm run sim -- --seed S --nodes 1|3|5 [--short] [--trace]
+npm run sim -- --seed S --nodes 1|3|5 [--short] [--trace] [--shrink]
+npm run sim -- --replay JSON [--trace]     what --shrink printed
 `;
 
 function write(text: string): void {
@@ -42,6 +44,9 @@ interface Request {
   /** One seed is run here, and its story told. */
   readonly isOne: boolean;
   readonly trace: boolean;
+  readonly shrink: boolean;
+  /** A schedule that was made smaller. */
+  readonly replay: RunOptions | null;
 }
 
 function requestOf(): Request | null {
@@ -55,15 +60,18 @@ function requestOf(): Request | null {
       jobs: { type: "string", default: String(availableParallelism()) },
       record: { type: "boolean", default: false },
       trace: { type: "boolean", default: false },
+      shrink: { type: "boolean", default: false },
+      replay: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return null;
   const nodes = SIZES.find((known) => String(known) === values.nodes) ?? null;
   if (values.nodes !== undefined && nodes === null) throw new Error("--nodes takes 1, 3 or 5");
-  const isOne = values.seed !== undefined;
+  const replay: RunOptions | null = values.replay === undefined ? null : JSON.parse(values.replay);
+  const isOne = values.seed !== undefined || replay !== null;
   return {
-    first: numberOf(values.seed ?? values.first, isOne ? "seed" : "first"),
+    first: numberOf(values.seed ?? values.first, values.seed === undefined ? "first" : "seed"),
     seeds: isOne ? 1 : numberOf(values.seeds, "seeds"),
     nodes,
     length: values.short ? "short" : "long",
@@ -71,6 +79,8 @@ function requestOf(): Request | null {
     isRecorded: values.record,
     isOne,
     trace: values.trace,
+    shrink: values.shrink,
+    replay,
   };
 }
 
@@ -84,15 +94,30 @@ function* assignmentsOf({ first, seeds, nodes, length }: Request): Generator<Ass
     yield { seed, nodes: nodes ?? nodesOf(seed), length };
 }
 
-async function runOne({ first: seed, nodes, length, trace }: Request): Promise<number> {
-  const size = nodes ?? nodesOf(seed);
-  const figures = new Figures(size);
+async function runOne({
+  first: seed,
+  nodes,
+  length,
+  trace,
+  shrink: isShrunk,
+  replay,
+}: Request): Promise<number> {
+  const options = replay ?? { seed, nodes: nodes ?? nodesOf(seed), length };
+  const figures = new Figures(options.nodes);
   const begun = process.cpuUsage();
-  const result = await run({ seed, nodes: size, length, ...(trace ? { print: write } : {}) });
+  const result = await run({ ...options, ...(trace ? { print: write } : {}) });
   figures.add(result, cpuMsSince(begun));
-  if (result.violation !== null) write(`seed ${seed}, nodes ${size}: ${result.violation}`);
   write(figures.text());
-  return result.violation === null ? 0 : 1;
+  if (result.violation === null) return 0;
+  write(`seed ${options.seed}, nodes ${options.nodes}: ${result.violation}`);
+  if (isShrunk) {
+    const { options: small, result: smallest, runs } = await shrink(options, result);
+    write(
+      `${result.strokes.length} strokes made ${smallest.strokes.length} in ${runs} runs: ${smallest.violation}`,
+    );
+    write(`npm run sim -- --trace --replay '${JSON.stringify(small)}'`);
+  }
+  return 1;
 }
 
 async function runMany(request: Request): Promise<number> {

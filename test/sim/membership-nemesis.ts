@@ -20,6 +20,8 @@ export class MembershipNemesis {
   readonly #setting: Setting;
   readonly #group: Group;
   readonly #chance: Chance;
+  /** Of the present stroke. */
+  #luck: Chance;
   /** To be taken out. */
   readonly #doomed = new Set<SimNode>();
   /** Asked for until they are. */
@@ -30,6 +32,7 @@ export class MembershipNemesis {
     this.#setting = setting;
     this.#group = group;
     this.#chance = setting.world.chance.stream("membership");
+    this.#luck = this.#chance;
     if (setting.profile.voters.length > 1) this.#look();
   }
 
@@ -41,8 +44,8 @@ export class MembershipNemesis {
     return this.#doomed.size === 0 && this.#group.standing.every(isIn);
   }
 
-  strike(): void {
-    const chance = this.#chance;
+  strike(chance: Chance): void {
+    this.#luck = chance;
     const what = chance.unit();
     if (what < 0.25) this.#add("joins as voter");
     else if (what < 0.4) this.#add("joins as learner");
@@ -61,12 +64,12 @@ export class MembershipNemesis {
     const node = this.#group.add(arrival);
     world.fault("member added");
     world.tell("group", `node ${node.id} ${arrival}`);
-    if (this.#chance.of(0.3)) {
+    if (this.#luck.of(0.3)) {
       // Announced before it is there.
       const member = { peer: addressOf(node.id), tag: "", wantsVote: arrival === "joins as voter" };
       this.#ask((raft) => raft.changes.add(node.id, member));
     }
-    world.after(this.#chance.between(0, 100), () => void node.start());
+    world.after(this.#luck.between(0, 100), () => void node.start());
     return node;
   }
 
@@ -121,7 +124,7 @@ export class MembershipNemesis {
   }
 
   #transfer(): void {
-    const to = this.#chance.of(0.5) ? "" : this.#chance.pick([...this.#setting.history.voters]);
+    const to = this.#luck.of(0.5) ? "" : this.#luck.pick([...this.#setting.history.voters]);
     this.#setting.world.counts.transfers += 1;
     this.#setting.world.fault("leadership transferred");
     this.#ask((raft) => raft.changes.transfer(to));
@@ -142,7 +145,7 @@ export class MembershipNemesis {
     const removed = this.#group.nodes.filter(({ isDown, retired }) => isDown && retired === "member_removed");
     if (removed.length === 0) return;
     this.#setting.world.fault("removed member comes back");
-    void this.#chance.pick(removed).revive();
+    void this.#luck.pick(removed).revive();
   }
 
   #look(): void {

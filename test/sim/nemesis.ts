@@ -8,6 +8,7 @@ import type { Profile } from "./profile.js";
 import type { Setting } from "./setting.js";
 import type { SimNetwork } from "./sim-network.js";
 import type { Loss, SimNode } from "./sim-node.js";
+import type { Strokes } from "./strokes.js";
 import type { World } from "./world.js";
 
 const HOUR_MS = 3_600_000;
@@ -27,18 +28,24 @@ export class Nemesis {
   readonly #group: Group;
   readonly #network: SimNetwork;
   readonly #history: History;
+  readonly #strokes: Strokes;
+  /** When strokes come, and when nodes come back. */
   readonly #chance: Chance;
+  /** Of the present stroke. */
+  #luck: Chance;
   /** Strokes to come that follow closely. */
   #flurry = 0;
 
   constructor(setting: Setting, group: Group) {
-    const { world, profile, network, history } = setting;
+    const { world, profile, network, history, strokes } = setting;
+    this.#strokes = strokes;
     this.#history = history;
     this.#world = world;
     this.#profile = profile;
     this.#group = group;
     this.#network = network;
     this.#chance = world.chance.stream("nemesis");
+    this.#luck = this.#chance;
     this.membership = new MembershipNemesis(setting, group);
     this.#disks = new DiskNemesis(setting, group, this.membership);
     this.#next();
@@ -46,6 +53,21 @@ export class Nemesis {
 
   get #nodes(): readonly SimNode[] {
     return this.#group.standing;
+  }
+
+  /** One way between two voters is gone, for good: the others have to go on. Gives its ends; `null` where nobody would be left. */
+  cutForGood(): readonly [SimNode, SimNode] | null {
+    const [from, to, other] = this.#nodes.filter(({ id }) => this.#history.voters.has(id));
+    if (from === undefined || to === undefined || other === undefined) return null;
+    this.#network.cut(from.id, to.id);
+    this.#world.fault("one-way cut for good");
+    this.#world.tell("net", `nothing comes from ${from.id} to ${to.id} any more`);
+    return [from, to];
+  }
+
+  /** The way is there again. */
+  mendAll(): void {
+    this.#network.heal();
   }
 
   /** No stroke comes after; everything that is down comes back. */
@@ -72,8 +94,10 @@ export class Nemesis {
   }
 
   #loss(): Loss {
-    if (this.isOver || !this.#chance.of(0.12)) return "nothing";
-    return this.#chance.of(0.5) ? "state" : "state and messages";
+    const isLost = !this.isOver && this.#chance.of(0.12);
+    const luck = isLost ? this.#strokes.next("l") : null;
+    if (luck === null) return "nothing";
+    return luck.of(0.5) ? "state" : "state and messages";
   }
 
   #next(): void {
@@ -83,31 +107,38 @@ export class Nemesis {
       if (this.isOver) return;
       if (this.#flurry > 0) this.#flurry -= 1;
       else if (this.#chance.of(this.#profile.flurryChance)) this.#flurry = this.#chance.whole(1, 5);
-      if (this.#profile.voters.length === 1) this.#strikeOne();
-      else if (this.#chance.of(this.#profile.membershipChance)) this.membership.strike();
-      else this.#strikeMany();
+      this.#strike();
       this.#next();
     });
   }
 
+  #strike(): void {
+    const luck = this.#strokes.next("n");
+    if (luck === null) return;
+    this.#luck = luck;
+    if (this.#profile.voters.length === 1) this.#strikeOne();
+    else if (luck.of(this.#profile.membershipChance)) this.membership.strike(luck);
+    else this.#strikeMany();
+  }
+
   #strikeOne(): void {
-    const node = this.#chance.pick(this.#nodes);
-    const what = this.#chance.unit();
+    const node = this.#luck.pick(this.#nodes);
+    const what = this.#luck.unit();
     if (what < 0.4) node.crash("at some moment");
-    else if (what < 0.8) node.arm(this.#chance);
+    else if (what < 0.8) node.arm(this.#luck);
     else if (what < 0.88) void node.stop();
     else this.#setClock(node);
   }
 
   #setClock(node: SimNode): void {
-    node.wallOffsetMs = this.#chance.pick([0, -HOUR_MS, HOUR_MS, this.#chance.whole(-5_000, 5_000)]);
+    node.wallOffsetMs = this.#luck.pick([0, -HOUR_MS, HOUR_MS, this.#luck.whole(-5_000, 5_000)]);
     this.#history.time.wallIs(node.id, node.wallOffsetMs);
     this.#world.fault("wall clock jump");
     this.#world.tell(`n${node.id}`, `its wall clock is wrong by ${node.wallOffsetMs} ms`);
   }
 
   #strikeMany(): void {
-    const chance = this.#chance;
+    const chance = this.#luck;
     const node = chance.pick(this.#nodes);
     const what = chance.unit();
     if (what < 0.2) node.crash("at some moment");
@@ -132,16 +163,16 @@ export class Nemesis {
     if (life === null) return;
     const { tickMs } = this.#profile;
     const electionMs = ELECTION_TICKS_MAX * tickMs;
-    const isLong = this.#chance.of(0.4);
-    const ms = this.#chance.between(2 * tickMs, isLong ? 3 * electionMs : electionMs);
+    const isLong = this.#luck.of(0.4);
+    const ms = this.#luck.between(2 * tickMs, isLong ? 3 * electionMs : electionMs);
     this.#world.fault(ms > electionMs ? "pause beyond an election timeout" : "pause");
     life.scope.pausedUntilMs = this.#world.nowMs + ms;
     this.#world.tell(`n${node.id}`, `stands still for ${Math.round(ms)} ms`);
   }
 
   #cutLinks(node: SimNode): void {
-    const other = this.#chance.pick(this.#nodes.filter((each) => each !== node));
-    const how = this.#chance.pick(["one way", "both ways", "off"] as const);
+    const other = this.#luck.pick(this.#nodes.filter((each) => each !== node));
+    const how = this.#luck.pick(["one way", "both ways", "off"] as const);
     this.#world.tell("net", `cuts ${how}: ${node.id} ${other.id}`);
     this.#world.counts.cuts += 1;
     this.#world.fault(CUTS[how]);
@@ -149,25 +180,27 @@ export class Nemesis {
       this.#network.cut(node.id, peer.id);
       if (how !== "one way") this.#network.cut(peer.id, node.id);
     }
-    this.#world.after(this.#chance.between(20, 60 * this.#profile.tickMs), () => {
-      if (this.#chance.of(0.7)) this.#network.heal();
+    const isHealed = this.#luck.of(0.7);
+    this.#world.after(this.#luck.between(20, 60 * this.#profile.tickMs), () => {
+      if (isHealed) this.#network.heal();
     });
   }
 
   /** Down and up again, faster than anybody can get used to either. */
   #flap(node: SimNode): void {
-    const other = this.#chance.pick(this.#nodes.filter((each) => each !== node));
+    const other = this.#luck.pick(this.#nodes.filter((each) => each !== node));
     this.#world.tell("net", `flaps: ${node.id} ${other.id}`);
     this.#world.fault("flapping link");
-    const turns = this.#chance.whole(4, 20);
+    const luck = this.#luck;
+    const turns = luck.whole(4, 20);
     const turn = (left: number): void => {
       if (this.isOver) return;
       this.#network.mend(node.id, other.id);
       this.#network.mend(other.id, node.id);
       if (left === 0) return;
       if (left % 2 === 0) this.#network.cut(node.id, other.id);
-      if (left % 2 === 0 && this.#chance.of(0.5)) this.#network.cut(other.id, node.id);
-      this.#world.after(this.#chance.between(20, 320), () => turn(left - 1));
+      if (left % 2 === 0 && luck.of(0.5)) this.#network.cut(other.id, node.id);
+      this.#world.after(luck.between(20, 320), () => turn(left - 1));
     };
     turn(turns);
   }
@@ -186,9 +219,9 @@ export class Nemesis {
   }
 
   #weather(): void {
-    this.#network.lossChance = this.#chance.pick([0, 0.05, 0.3]);
-    this.#network.twiceChance = this.#chance.pick([0, 0.2]);
-    this.#network.delayMs = this.#chance.pick([0.3, 2, 15]);
+    this.#network.lossChance = this.#luck.pick([0, 0.05, 0.3]);
+    this.#network.twiceChance = this.#luck.pick([0, 0.2]);
+    this.#network.delayMs = this.#luck.pick([0.3, 2, 15]);
     this.#world.tell("net", `loss ${this.#network.lossChance}, delay ${this.#network.delayMs} ms`);
   }
 }

@@ -9,6 +9,7 @@ import type { Seams } from "./seams.js";
 import type { SimClock } from "./sim-clock.js";
 import type { SimDisk } from "./sim-disk.js";
 import type { SimNetwork } from "./sim-network.js";
+import type { Strokes } from "./strokes.js";
 import type { World } from "./world.js";
 
 /** What all lives of all nodes have in common. */
@@ -19,6 +20,7 @@ export interface Setting {
   readonly network: SimNetwork;
   readonly history: History;
   readonly ledger: Ledger;
+  readonly strokes: Strokes;
 }
 
 /** What a life knows of its node. */

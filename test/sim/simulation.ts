@@ -14,6 +14,7 @@ import { SessionClient } from "./session-client.js";
 import type { Setting } from "./setting.js";
 import { SimNetwork } from "./sim-network.js";
 import type { SimNode } from "./sim-node.js";
+import { Strokes } from "./strokes.js";
 import { SimSubscriber } from "./subscriber.js";
 import { type Counts, World } from "./world.js";
 
@@ -21,11 +22,18 @@ export interface RunOptions {
   readonly seed: number;
   readonly nodes: Size;
   readonly length: Length;
+  /** Strokes to leave out, by name. */
+  readonly leftOut?: readonly string[];
+  /** What the seed decided otherwise, made smaller. */
+  readonly smaller?: Smaller;
   /** A bug to plant; none by default. */
   readonly seams?: Seams;
   /** Where the story goes, line by line. */
   readonly print?: (line: string) => void;
 }
+
+/** Parts of a profile that a schedule can do with less of. */
+export type Smaller = Partial<Pick<Profile, "hostileMs" | "publishers" | "subscribers" | "clients">>;
 
 export interface RunResult {
   readonly seed: number;
@@ -37,6 +45,8 @@ export interface RunResult {
   readonly simulatedMs: number;
   readonly counts: Counts;
   readonly faults: FaultCounts;
+  /** Strokes that were made, in order. */
+  readonly strokes: readonly string[];
 }
 
 /** Virtual time within which everything is well again after the last fault. */
@@ -57,9 +67,10 @@ class Simulation {
   readonly #clients: readonly SessionClient[];
   readonly #reader: Reader;
 
-  constructor({ seed, nodes, length, seams = SOUND, print }: RunOptions) {
+  constructor({ seed, nodes, length, leftOut = [], smaller, seams = SOUND, print }: RunOptions) {
     const world = new World(seed, print ?? null);
-    const profile = profileOf(world.chance.stream("profile"), nodes, length, seams.stores);
+    const drawn = profileOf(world.chance.stream("profile"), nodes, length, seams.stores);
+    const profile = { ...drawn, ...smaller };
     const network = new SimNetwork(world, profile.encodeFrames, profile.tickMs);
     const setting = {
       world,
@@ -68,6 +79,7 @@ class Simulation {
       network,
       history: new History(world, profile.voters),
       ledger: new Ledger(world),
+      strokes: new Strokes(world.chance.stream("strokes"), new Set(leftOut)),
     };
     this.#world = world;
     this.#profile = profile;
@@ -93,6 +105,7 @@ class Simulation {
     for (const node of this.#group.nodes) this.#world.after(0, () => void node.start());
     await this.#world.runUntil(hostileMs);
     this.#nemesis.end();
+    await this.#goesOnBesideACut();
     await this.#comesRight();
     await this.#restartsAll();
     await this.#comesRight();
@@ -100,7 +113,8 @@ class Simulation {
 
   result({ seed, nodes }: RunOptions): RunResult {
     const { violation, counts, faults, nowMs, trace } = this.#world;
-    return { seed, nodes, violation, digest: trace.digest(), simulatedMs: nowMs, counts, faults };
+    const strokes = this.#setting.strokes.made;
+    return { seed, nodes, violation, digest: trace.digest(), simulatedMs: nowMs, counts, faults, strokes };
   }
 
   #lifeEnded(node: SimNode, life: Life): void {
@@ -113,6 +127,25 @@ class Simulation {
   async #until(what: string, isDone: () => boolean, patienceMs = RECOVERY_MS): Promise<void> {
     const reached = await this.#world.runUntil(this.#world.nowMs + patienceMs, isDone);
     if (!reached) this.#world.fail(`not within ${patienceMs} ms: ${what}`);
+  }
+
+  /** Liveness under a one-way partition that does not heal: whoever is not at its ends takes commands. */
+  async #goesOnBesideACut(): Promise<void> {
+    if (this.#world.violation !== null) return;
+    const ends = this.#nemesis.cutForGood();
+    if (ends === null) return;
+    let isCommitted = false;
+    let asked: Life | null = null;
+    await this.#until("a command beside a one-way cut is committed", () => {
+      if (isCommitted || asked?.scope.alive === true) return isCommitted;
+      asked = this.#group.serving().find(({ id }) => ends.every((end) => end.id !== id)) ?? null;
+      asked?.submit({ kind: "tick" }, ({ kind }) => {
+        asked = null;
+        isCommitted = kind !== "failed";
+      });
+      return false;
+    });
+    this.#nemesis.mendAll();
   }
 
   /** The last fault is over: everything serves, answers, catches up, and agrees. */
