@@ -3,6 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
 import type { JoinTicket, NewMember } from "./cluster-control.js";
 import { FatalError } from "./errors.js";
+import { heldFetch } from "./runtime/held-fetch.js";
 import type { Logger } from "./runtime/logger.js";
 
 const ticketShape = z.object({
@@ -39,12 +40,13 @@ async function ask(target: URL, member: NewMember): Promise<JoinTicket | { reado
   let response: Response;
   let body: unknown;
   try {
-    response = await fetch(target, {
+    const init = {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ id, peer, tag, learner: !wantsVote }),
       signal: AbortSignal.timeout(ATTEMPT_MS),
-    });
+    };
+    response = await heldFetch(target, init, ATTEMPT_MS);
     body = await response.json();
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;

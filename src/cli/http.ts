@@ -1,10 +1,13 @@
 /** HTTP to a node, for the client commands: addresses, and failures turned into one line with a code. */
 import { checkValue } from "../config/check.js";
 import { httpUrl } from "../config/kinds.js";
+import { heldFetch } from "../runtime/held-fetch.js";
 import type { Option } from "./command.js";
 import { ClientFailure } from "./failure.js";
 
 const DEFAULT_URL = "http://127.0.0.1:8080";
+/** A node answers within its own 10 s; the rest is for what is sent to it over a slow line. */
+const HEAD_MS = 60_000;
 
 /** Flags that every client command has. */
 export const urlOption: Option<string> = {
@@ -50,7 +53,7 @@ export function topicPath(topic: string, rest = ""): string {
 export async function request(url: URL, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, init);
+    response = await heldFetch(url, init, HEAD_MS);
   } catch (cause) {
     throw connectionFailure(cause, url);
   }
