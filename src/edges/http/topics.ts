@@ -38,6 +38,9 @@ function topicJson(broker: Broker, topic: TopicView): TopicJson {
   return { name, messages, bytes, nextOffset, newestId, createdAt: createdAtMs, retention };
 }
 
+/** Bytes that are not UTF-8 are no JSON (RFC 8259, 8.1); replaced, they would name something that the client did not. */
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** Parses and checks a JSON body. Throws `unsupported_media_type` or `invalid_request` naming the first wrong field. */
 export function bodyOf<Shape>(request: FastifyRequest, shape: z.ZodType<Shape>): Shape {
   const type = request.headers["content-type"] ?? "";
@@ -46,7 +49,7 @@ export function bodyOf<Shape>(request: FastifyRequest, shape: z.ZodType<Shape>):
   }
   let json: unknown;
   try {
-    json = JSON.parse(Buffer.isBuffer(request.body) ? request.body.toString("utf8") : "");
+    json = JSON.parse(Buffer.isBuffer(request.body) ? UTF8.decode(request.body) : "");
   } catch {
     throw new JangadaError("invalid_request", "the body is not JSON");
   }
