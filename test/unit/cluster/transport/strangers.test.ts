@@ -96,6 +96,12 @@ async function intruder(): Promise<Stranger> {
 describe("a stranger at the peer port", () => {
   test.each<[string, () => Buffer]>([
     ["an HTTP request", () => Buffer.from("GET /cluster HTTP/1.1\r\nHost: x\r\n\r\n")],
+    ["a TLS hello", () => Buffer.from("16030100c8010000c40303", "hex")],
+    ["a CONNECT of MQTT", () => Buffer.from("100e00044d5154540402003c00026162", "hex")],
+    [
+      "the handshake of a WebSocket",
+      () => Buffer.from("GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+    ],
     ["random bytes", () => randomBytes(4_096)],
     ["a huge length", () => Buffer.from([0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0])],
     ["a frame before any hello", proposal],
