@@ -1,7 +1,8 @@
 /** What is LMDB's own in the state store: damaged files, growth, views across a close. */
-import { mkdtemp, open, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { open as openLmdb, type RootDatabase } from "lmdb";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LmdbStateStore } from "../../../src/store/lmdb-state-store.js";
 
@@ -65,9 +66,83 @@ describe("a damaged file", () => {
   });
 
   it("with nothing in it yet begins anew", async () => {
-    await filled();
+    await mkdir(join(dir, "state"));
     await writeFile(data, "");
     expect([...(await opened()).load()]).toEqual([]);
+  });
+});
+
+describe("entries that change behind the store's back", () => {
+  const corrupt = { code: "store_corrupt" };
+  const SUM_KEY = Buffer.from([0xff, 0xff]);
+
+  /** With LMDB itself, as a page that is lost or an old one in its place does. */
+  async function tamper(change: (database: RootDatabase<Uint8Array, Uint8Array>) => unknown): Promise<void> {
+    const database = openLmdb<Uint8Array, Uint8Array>({
+      path: join(dir, "state"),
+      ...{ noSubdir: false, encoding: "binary", keyEncoding: "binary" },
+    });
+    await change(database);
+    await database.close();
+  }
+
+  async function expectTold(): Promise<void> {
+    const store = await opened();
+    expect(() => [...store.load()]).toThrow(expect.objectContaining(corrupt));
+    const read = async (): Promise<void> => {
+      for await (const chunk of store.view().entries()) expect(chunk.length).toBeGreaterThan(0);
+    };
+    await expect(read()).rejects.toMatchObject(corrupt);
+  }
+
+  it("are missed when one is gone", async () => {
+    await filled();
+    await tamper((database) => database.remove(Buffer.from("key-77")));
+    await expectTold();
+  });
+
+  it("are seen when an old value is back in its place, sound in itself", async () => {
+    await filled();
+    let old: Uint8Array | undefined;
+    await tamper((database) => {
+      old = database.get(Buffer.from("key-77"));
+    });
+    const store = await opened();
+    await store.commit([put("key-77", "newer"), put("key-78", "newer"), { key: "key-79", value: null }]);
+    expect([...store.load()]).toHaveLength(1_999);
+    await store.close();
+    await tamper((database) => database.put(Buffer.from("key-77"), old ?? Buffer.alloc(0)));
+    await expectTold();
+  });
+
+  it("are missed with the sum over them, which an earlier release alone did not write", async () => {
+    await filled();
+    await tamper((database) => database.remove(SUM_KEY));
+    await expectTold();
+    await Promise.all(stores.splice(0).map((store) => store.close()));
+    await rm(join(dir, "state", "summed"));
+    const store = await opened();
+    expect([...store.load()]).toHaveLength(2_000);
+    await store.commit([put("one", "more"), put("one", "once more"), put("two", "of them")]);
+    expect([...store.load()]).toHaveLength(2_002);
+    await store.close();
+    await tamper((database) => database.remove(Buffer.from("key-1")));
+    await expectTold();
+  });
+
+  it("do not matter when all are replaced", async () => {
+    await filled();
+    const store = await opened();
+    const fresh = async function* () {
+      yield [put("a", "1"), put("b", "2")];
+    };
+    await store.replace(fresh());
+    await store.commit([put("b", "3")]);
+    await store.close();
+    expect([...(await opened()).load()]).toHaveLength(2);
+    await stores.pop()?.close();
+    await tamper((database) => database.remove(Buffer.from("a")));
+    await expectTold();
   });
 });
 
