@@ -1,5 +1,6 @@
 /** RELIABILITY.md, from what is promised, what was tried and what was recorded. Nothing in it is written by hand. */
 import { formatNumber, renderMarkdown } from "../lib/table.js";
+import { BAD_INPUT, PEER_INPUT, type Tried } from "./bad-input.js";
 import { BUGS } from "./bugs.js";
 import { commandOf, show } from "./evidence.js";
 import { FAULTS } from "./faults.js";
@@ -135,6 +136,31 @@ function shown(figure: number | string | undefined): string {
   return typeof figure === "number" ? formatNumber(figure) : (figure ?? "-");
 }
 
+function shownTests(tried: readonly Tried[] | string): string {
+  if (typeof tried === "string") return tried;
+  const files = new Map<string, string[]>();
+  for (const { file, words } of tried) files.set(file, [...(files.get(file) ?? []), words]);
+  return [...files].map(([file, words]) => `\`${file}\` (${words.join("; ")})`).join(", ");
+}
+
+function badInput(): string {
+  const clients = renderMarkdown({
+    title: "Bad input",
+    columns: ["input", "MQTT", "WebSocket", "HTTP"],
+    rows: BAD_INPUT.map(({ input, mqtt, webSocket, http }) => [
+      input,
+      ...[mqtt, webSocket, http].map(shownTests),
+    ]),
+    notes: ["All of these are tests of `npm test`; what decoders get from the fuzzer stands above."],
+  });
+  const strangers = renderMarkdown({
+    title: "Bad input at the peer port",
+    columns: ["input", "tests"],
+    rows: PEER_INPUT.map(({ input, tried }) => [input, shownTests(tried)]),
+  });
+  return `${clients}\n\n${strangers}`;
+}
+
 function bugs(): string {
   return renderMarkdown({
     title: "Bugs found",
@@ -186,6 +212,7 @@ export function renderPage(results: Results): string {
       "minutes",
       "mixed load with a random fault now and then; memory, descriptors and disk at the end.",
     ),
+    badInput(),
     bugs(),
     `## Limits\n\n${LIMITS.map((limit) => `- ${limit}`).join("\n")}`,
   ].join("\n\n")}\n`;

@@ -1,13 +1,15 @@
 /** RELIABILITY.md says what was recorded, names what there is, and has no empty row. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { repositoryRoot } from "../../../load/lib/paths.js";
+import { BAD_INPUT, PEER_INPUT, type Tried } from "../../../load/reliability/bad-input.js";
 import { BUGS } from "../../../load/reliability/bugs.js";
 import { show } from "../../../load/reliability/evidence.js";
 import { FAULTS } from "../../../load/reliability/faults.js";
 import { INVARIANTS } from "../../../load/reliability/invariants.js";
-import type { CampaignRun } from "../../../load/reliability/record.js";
+import { renderPage } from "../../../load/reliability/page.js";
+import { type CampaignRun, recordedCampaigns, recordedRuns } from "../../../load/reliability/record.js";
 import { type Results, sumOf } from "../../../load/reliability/results.js";
 import { FAULT_KINDS } from "../../sim/fault-kind.js";
 
@@ -19,6 +21,10 @@ function runOf(rows: CampaignRun["rows"], commit = "c1"): CampaignRun {
 
 function filesIn(text: string): string[] {
   return [...text.matchAll(/\b(?:test|load|src|cluster)\/[\w./-]*\.(?:ts|txt)\b/g)].map(([file]) => file);
+}
+
+function wordsIn(file: string): string {
+  return existsSync(join(root, file)) ? readFileSync(join(root, file), "utf8") : "";
 }
 
 describe("RELIABILITY.md", () => {
@@ -43,8 +49,22 @@ describe("RELIABILITY.md", () => {
     expect(BUGS.filter(({ kept, fixed }) => !isKept(kept) || fixed === "")).toEqual([]);
   });
 
+  test("every class of bad input has tests that there are, or says why not", () => {
+    const cells = [
+      ...BAD_INPUT.flatMap(({ mqtt, webSocket, http }) => [mqtt, webSocket, http]),
+      ...PEER_INPUT.map(({ tried }) => tried),
+    ];
+    expect(cells.filter(({ length }) => length === 0)).toEqual([]);
+    const tests = cells.filter((cell): cell is readonly Tried[] => typeof cell !== "string").flat();
+    expect(tests.filter(({ file, words }) => !wordsIn(file).includes(words))).toEqual([]);
+    for (const { mqtt, webSocket, http } of BAD_INPUT) {
+      const whys = [mqtt, webSocket, http].filter((cell) => typeof cell === "string");
+      expect(whys.length < 3 || whys.every((why) => why.startsWith("not there"))).toBe(true);
+    }
+  });
+
   test("names no path of a machine", () => {
-    expect(JSON.stringify([FAULTS, BUGS, INVARIANTS])).not.toMatch(/\/(?:tmp|home|root|work)\//);
+    expect(JSON.stringify([FAULTS, BUGS, INVARIANTS, PEER_INPUT])).not.toMatch(/\/(?:tmp|home|root|work)\//);
   });
 });
 
@@ -73,5 +93,45 @@ describe("evidence", () => {
     expect(() => show("f", { ...campaign, rows: null }, results)).toThrow("faults");
     expect(() => show("f", { ...campaign, rows: ["rolling", "wiped"] }, faults)).toThrow("wiped");
     expect(show("f", { ...campaign, rows: ["rolling"] }, faults).rounds).toBe("3");
+  });
+});
+
+describe("the page", () => {
+  const rows = (names: readonly string[], figures: CampaignRun["rows"][number]["figures"]) =>
+    names.map((name) => ({ name, rounds: 3, violations: 0, figures }));
+  const kinds = Object.fromEntries(FAULT_KINDS.map((kind) => [`fault: ${kind}`, 2]));
+  const everything = (): Map<string, readonly CampaignRun[]> => {
+    const asked = FAULTS.flatMap(({ evidence }) => evidence).filter((one) => one.kind === "campaign");
+    const campaigns = asked.map(({ campaign, rows: names }): [string, readonly string[]] => [
+      campaign,
+      names ?? ["all"],
+    ]);
+    const runs = new Map<string, readonly CampaignRun[]>();
+    for (const [campaign, names] of campaigns) {
+      runs.set(campaign, [...(runs.get(campaign) ?? []), runOf(rows(names, {}))]);
+    }
+    return runs.set("sim", [runOf(rows(["3 nodes"], kinds))]);
+  };
+
+  test("has a row of its own for every fault, every class of bad input and every bug", () => {
+    const page = renderPage(everything());
+    for (const { fault } of FAULTS) expect(page).toContain(`| ${fault} |`);
+    for (const { input } of [...BAD_INPUT, ...PEER_INPUT]) expect(page).toContain(`| ${input} |`);
+    for (const { what } of BUGS) expect(page).toContain(`| ${what.replaceAll("|", "\\|")} |`);
+    expect(page).not.toMatch(/undefined|NaN/);
+  });
+
+  // Before the first campaigns were recorded there is none.
+  test.runIf(existsSync(join(root, "RELIABILITY.md")))("is what was recorded, word for word", () => {
+    const results = new Map(recordedCampaigns().map((campaign) => [campaign, recordedRuns(campaign)]));
+    expect(wordsIn("RELIABILITY.md")).toBe(renderPage(results));
+  });
+
+  test("is not made while a campaign is missing", () => {
+    for (const campaign of everything().keys()) {
+      const results = everything();
+      results.delete(campaign);
+      expect(() => renderPage(results), campaign).toThrow("--record");
+    }
   });
 });
