@@ -45,13 +45,35 @@ export const FAULTS: readonly FaultRow[] = [
   },
   {
     fault: "a flipped bit in the middle of the log on a minority",
-    evidence: [simulated("bit flipped"), test("test/unit/cluster/log/recovery.test.ts")],
+    evidence: [
+      simulated("bit flipped"),
+      campaign("corruption", "raft log: bit flipped", "raft log: sector zeroed", "raft log: cut short"),
+      test("test/unit/cluster/log/recovery.test.ts"),
+    ],
   },
   {
     fault: "a flipped or truncated snapshot",
     evidence: [
       simulated("bit flipped", "file cut short"),
+      campaign(
+        "corruption",
+        ...["snapshot's state: bit flipped", "snapshot's state: cut short"],
+        ...["snapshot's manifest: bit flipped", "snapshot's manifest: cut short"],
+      ),
       test("test/unit/cluster/log/snapshot-faults.test.ts"),
+    ],
+  },
+  {
+    fault: "damaged message segments, indexes, state (lmdb) and node.json",
+    evidence: [
+      campaign(
+        "corruption",
+        ...["message segment: bit flipped", "message segment: cut short", "message segment: sector zeroed"],
+        ...["index of messages: bit flipped", "index of messages: cut short"],
+        ...["state (lmdb): bit flipped", "state (lmdb): cut short", "state (lmdb): sector zeroed"],
+        ...["state (lmdb): pages swapped", "node.json: bit flipped", "node.json: cut short"],
+      ),
+      test("test/unit/store/lmdb-state-store.test.ts"),
     ],
   },
   {
@@ -111,6 +133,7 @@ export const FAULTS: readonly FaultRow[] = [
       test("test/unit/state-machine/records.test.ts"),
       test("test/unit/commands/golden-envelopes.test.ts"),
       test("test/unit/cluster/log/end-mark.test.ts"),
+      test("test/golden/data-directory.test.ts"),
     ],
   },
 ];

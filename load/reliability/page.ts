@@ -186,6 +186,13 @@ export function renderPage(results: Results): string {
     ),
     plain(
       results,
+      "Damaged files",
+      "corruption",
+      "damaged files",
+      "a file of one of three nodes is damaged while it is down; it goes on or says what is damaged and is replaced, and nobody else notices.",
+    ),
+    plain(
+      results,
       "Failing disk calls",
       "disk-calls",
       "calls that failed",
