@@ -57,10 +57,10 @@ export class MqttConnection {
     if (this.#isOpen) this.#socket.fromClient(generate(packet, VERSION));
   }
 
-  /** Hears nothing more; the edge notices when what was sent has arrived. */
-  end(): void {
+  /** Hears nothing more; the edge notices, and gets what is under way only if it ends `inOrder`. */
+  end(inOrder = false): void {
     this.#isOpen = false;
-    this.#socket.endOfClient();
+    this.#socket.endOfClient(inOrder);
   }
 
   /** Hears nothing more, and the edge does not know. */

@@ -15,6 +15,8 @@ const TOPICS = ["keep/a", "keep/b", "keep/b/c"];
 /** A connection that is not answered for so long is given up. */
 const PATIENCE_MS = 3_000;
 const NEVER_EXPIRES = 0xffff_ffff;
+/** After a goodbye it may rest for so long: nothing of its will may be seen meanwhile. */
+const REST_MS = 400;
 
 /** A publish of QoS 2 that is under way. */
 interface Outgoing {
@@ -52,6 +54,9 @@ export class SessionClient {
   readonly #incoming = new Map<number, string>();
   readonly #outgoing = new Map<number, Outgoing>();
   #number = 0;
+  #restsUntilMs = 0;
+  /** CONNECTs that were sent. */
+  #connects = 0;
   #packetId = 0;
   #wills = 0;
   /** The will of the present connection; those whose connection ended without DISCONNECT have to be published. */
@@ -98,12 +103,16 @@ export class SessionClient {
 
   #act(): void {
     const chance = this.#chance;
-    if (this.#connection === null) this.#connect();
+    if (this.#connection === null) this.#connectWhenRested();
     else if (!this.#isReady) this.#giveUpWaiting();
     else if (this.isCalm) return;
     else if (chance.of(0.08)) this.#leave();
     else if (chance.of(0.04)) this.#takeOver();
     else if (chance.of(0.3)) this.#publish();
+  }
+
+  #connectWhenRested(): void {
+    if (this.#setting.world.nowMs >= this.#restsUntilMs) this.#connect();
   }
 
   #connect(): void {
@@ -124,6 +133,7 @@ export class SessionClient {
     });
     this.#connection = connection;
     this.#will = this.#nextWill();
+    this.#connects += 1;
     connection.send({
       cmd: "connect",
       clientId: this.name,
@@ -170,9 +180,22 @@ export class SessionClient {
       this.#ended("is gone", true);
     } else {
       connection.send({ cmd: "disconnect", reasonCode: 0 });
-      connection.end();
+      connection.end(true);
       this.#ended("says goodbye", false);
+      if (this.#chance.of(0.5)) this.#rest(connection.life, this.#will);
     }
+  }
+
+  /** Nobody else speaks for its session meanwhile. Of several nodes another may have taken this one for gone before it heard. */
+  #rest(life: Life, will: string | null): void {
+    const { world, ledger } = this.#setting;
+    this.#restsUntilMs = world.nowMs + REST_MS;
+    if (will === null || !life.isAlone) return;
+    world.after(
+      REST_MS,
+      () => world.check(ledger.find(will) === undefined, () => `${will} is published after a goodbye`),
+      life.scope,
+    );
   }
 
   /** Connects again, perhaps elsewhere, while the old connection stands. */
@@ -225,6 +248,7 @@ export class SessionClient {
     this.#tell(`is connected, session ${isPresent ? "present" : "new"}`);
     world.counts.connects += 1;
     world.check(isPresent || this.#session !== "there", () => `${this.name} finds its session gone`);
+    world.check(!isPresent || this.#connects > 1, () => `${this.name} finds a session that it never had`);
     this.#session = "there";
     this.#isReady = true;
     for (const [messageId, outgoing] of this.#outgoing) this.#sendAgain(connection, messageId, outgoing);

@@ -29,6 +29,8 @@ export class SimSocket extends Duplex {
   #toClientMs = 0;
   #toEdgeMs = 0;
   #isClientGone = false;
+  /** What the client sent before its end arrives all the same. */
+  #isClosedInOrder = false;
 
   constructor(options: SimSocketOptions) {
     super({ emitClose: true, autoDestroy: true, allowHalfOpen: false });
@@ -40,11 +42,12 @@ export class SimSocket extends Duplex {
     this.#atEdge(() => this.push(Buffer.from(bytes)));
   }
 
-  /** The client is gone without a word, or after its last bytes. */
-  endOfClient(): void {
+  /** The client is gone: without a word, and what is under way is lost; or `inOrder`, after its last bytes. */
+  endOfClient(inOrder: boolean): void {
     if (this.#isClientGone) return;
     this.#isClientGone = true;
-    this.#atEdge(() => this.destroy());
+    this.#isClosedInOrder = inOrder;
+    this.#atEdge(() => (inOrder ? this.push(null) : this.destroy()));
   }
 
   /** The process at the edge's end is gone: the client notices soon. */
@@ -91,7 +94,8 @@ export class SimSocket extends Duplex {
     world.after(
       this.#toEdgeMs - world.nowMs,
       () => {
-        if (!this.destroyed && (isEnd || !this.#isClientGone)) task();
+        const arrives = isEnd || this.#isClosedInOrder || !this.#isClientGone;
+        if (!this.destroyed && arrives) task();
       },
       life.scope,
     );

@@ -9,9 +9,7 @@ import { PLANTS } from "../plants.js";
 import { type ChangedProgram, changedProgram } from "./changed-program.js";
 import { type Finding, hunt, type Quarry } from "./hunt.js";
 import type { Mutant } from "./mutant.js";
-import { MUTANTS_OF_CONSENSUS } from "./of-consensus.js";
-import { MUTANTS_OF_DISKS } from "./of-disks.js";
-import { MUTANTS_OF_THE_BROKER } from "./of-the-broker.js";
+import { MUTANTS } from "./mutants.js";
 
 const PLANT_SEEDS_MAX = 100;
 
@@ -38,7 +36,7 @@ function tasks(only: string, seedsMax: number | null): Task[] {
       () => null,
     ],
   );
-  const ofPrograms = [...MUTANTS_OF_CONSENSUS, ...MUTANTS_OF_THE_BROKER, ...MUTANTS_OF_DISKS].map(
+  const ofPrograms = MUTANTS.map(
     (mutant: Mutant): Task => [
       { ...mutant, seedsMax: seedsMax ?? mutant.seedsMax },
       () => changedProgram(mutant),
