@@ -1,5 +1,4 @@
 /** node.json: an identity that is whole, or one of two coded errors; what is written is read back as it was. */
-import { isDeepStrictEqual } from "node:util";
 import { FatalError } from "../../../src/errors.js";
 import { encodeIdentity, parseIdentity } from "../../../src/replica/node-identity.js";
 import { must, type Target } from "../target.js";
@@ -40,10 +39,9 @@ export const target: Target = {
           "a ticket with something else than texts",
         );
       }
-      must(
-        identity.version === 1 || isDeepStrictEqual(parseIdentity("", encodeIdentity(identity)), identity),
-        "written again, it reads otherwise",
-      );
+      const text = encodeIdentity(identity);
+      const isSame = identity.version === 1 || encodeIdentity(parseIdentity("", text)) === text;
+      must(isSame, "written again, it reads otherwise");
     } catch (error) {
       if (!(error instanceof FatalError) || !CODES.has(error.code)) throw error;
     }
