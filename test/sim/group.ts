@@ -22,6 +22,7 @@ export class Group {
     this.#chance = setting.world.chance.stream("group");
     this.#onLifeEnded = onLifeEnded;
     for (const _founder of setting.profile.voters) this.#create("founds");
+    this.#watch();
   }
 
   /** Those that were not told to stop for good. */
@@ -59,6 +60,16 @@ export class Group {
   /** Any node that serves makes changes, or has them made. */
   raft(): RaftNode | null {
     return this.door()?.raft ?? null;
+  }
+
+  /** Rules are broken while nodes work, and may be mended by a restart: somebody looks in now and then. */
+  #watch(): void {
+    const { world, profile } = this.#setting;
+    world.after(this.#chance.around(profile.inspectMs), () => {
+      if (world.isCalm) return;
+      void this.#chance.pick(this.nodes).inspect();
+      this.#watch();
+    });
   }
 
   add(arrival: "joins as voter" | "joins as learner"): SimNode {

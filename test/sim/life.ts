@@ -51,6 +51,8 @@ export class Life {
   readonly raft: RaftNode;
   /** Its clients may use it. */
   isServing = false;
+  /** Restores that began and restores that are over: odd while a snapshot replaces the state. */
+  restores = 0;
   readonly broker: LocalBroker;
   readonly #host: Host;
   readonly #log: LogStore;
@@ -97,6 +99,9 @@ export class Life {
       log,
       machine,
       onFailed: (error) => this.#fail(error),
+      onRestore: () => {
+        this.restores += 1;
+      },
       onLeader: () => this.#submitter.proposeAgain(),
     });
     this.#housekeeping = new Housekeeping({

@@ -44,6 +44,12 @@ export class MembershipNemesis {
     return this.#doomed.size === 0 && this.#group.standing.every(isIn);
   }
 
+  /** Nothing takes it out, as far as can be told. */
+  stays(node: SimNode): boolean {
+    const { retired, damage, generation } = node;
+    return retired === null && damage === null && generation === 0 && !this.#doomed.has(node);
+  }
+
   strike(chance: Chance): void {
     this.#luck = chance;
     const what = chance.unit();
@@ -150,7 +156,7 @@ export class MembershipNemesis {
 
   #look(): void {
     const { history, world } = this.#setting;
-    for (const node of this.#doomed) if (history.removed.has(node.id)) this.#doomed.delete(node);
+    for (const node of this.#doomed) if (history.removed.has(node.id)) this.#isRemoved(node);
     for (const node of this.#promoted) {
       if (!history.learners.has(node.id)) this.#promoted.delete(node);
       else if (this.#chance.of(0.3)) this.#ask((raft) => raft.changes.promote(node.id));
@@ -166,9 +172,13 @@ export class MembershipNemesis {
     return learners.has(id) || (voters.has(id) && voters.size > VOTERS_MIN);
   }
 
-  #remove(id: NodeId): void {
+  #isRemoved(node: SimNode): void {
+    this.#doomed.delete(node);
     this.#setting.world.counts.removals += 1;
     this.#setting.world.fault("member removed");
+  }
+
+  #remove(id: NodeId): void {
     this.#ask((raft) => raft.changes.remove(id), true);
   }
 

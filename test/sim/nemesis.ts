@@ -55,10 +55,16 @@ export class Nemesis {
     return this.#group.standing;
   }
 
-  /** One way between two voters is gone, for good: the others have to go on. Gives its ends; `null` where nobody would be left. */
+  /**
+   * One way between two voters is gone, for good: the others have to go on. Gives its ends; `null` where that would be asked too much:
+   * founding a group takes all of its members, and without either end there has to be a majority of voters that stay.
+   */
   cutForGood(): readonly [SimNode, SimNode] | null {
-    const [from, to, other] = this.#nodes.filter(({ id }) => this.#history.voters.has(id));
-    if (from === undefined || to === undefined || other === undefined) return null;
+    const { voters, machine } = this.#history;
+    const staying = this.#nodes.filter((node) => voters.has(node.id) && this.membership.stays(node));
+    const [from, to] = staying;
+    const isEnough = staying.length > 2 && staying.length - 1 > voters.size / 2;
+    if (from === undefined || to === undefined || !isEnough || machine.streamTag === "") return null;
     this.#network.cut(from.id, to.id);
     this.#world.fault("one-way cut for good");
     this.#world.tell("net", `nothing comes from ${from.id} to ${to.id} any more`);
@@ -143,7 +149,9 @@ export class Nemesis {
     const what = chance.unit();
     if (what < 0.2) node.crash("at some moment");
     else if (what < 0.35) node.arm(chance);
-    else if (what < 0.4) this.#powerCut();
+    else if (what < 0.38) this.#powerCut();
+    else if (what < 0.4) this.#powerCutAmongPauses();
+    else if (what < 0.42) this.#crashLoop(node);
     else if (what < 0.45) void node.stop();
     else if (what < 0.5) this.#setClock(node);
     else if (what < 0.58) this.#pause(node);
@@ -158,16 +166,52 @@ export class Nemesis {
     for (const node of this.#nodes) node.crash("in a power cut", "power cut of all nodes", true);
   }
 
-  #pause(node: SimNode): void {
+  /** Some stand still when the power goes, and some again when they have just come back: they find their timers out of date. */
+  #powerCutAmongPauses(): void {
+    this.#world.fault("power cut among pauses");
+    const luck = this.#luck;
+    const electionMs = ELECTION_TICKS_MAX * this.#profile.tickMs;
+    const pauseSome = (): void => {
+      if (this.isOver) return;
+      for (const node of this.#nodes)
+        if (luck.of(0.5)) this.#standStill(node, luck.between(20, 2 * electionMs));
+    };
+    pauseSome();
+    this.#world.after(luck.between(0, electionMs), () => {
+      if (this.isOver) return;
+      this.#powerCut();
+      for (let pauses = 0; pauses < 2; pauses += 1)
+        this.#world.after(luck.between(20, electionMs), pauseSome);
+    });
+  }
+
+  /** It comes up, and goes down again before it is of use. */
+  #crashLoop(node: SimNode): void {
+    this.#world.fault("crash loop");
+    const luck = this.#luck;
+    const turn = (left: number): void => {
+      if (this.isOver || left === 0) return;
+      node.crash("in a loop");
+      this.#world.after(luck.between(5, 300), () => turn(left - 1));
+    };
+    turn(luck.whole(2, 5));
+  }
+
+  #standStill(node: SimNode, ms: number): void {
     const { life } = node;
     if (life === null) return;
+    life.scope.pausedUntilMs = this.#world.nowMs + ms;
+    this.#world.tell(`n${node.id}`, `stands still for ${Math.round(ms)} ms`);
+  }
+
+  #pause(node: SimNode): void {
+    if (node.life === null) return;
     const { tickMs } = this.#profile;
     const electionMs = ELECTION_TICKS_MAX * tickMs;
     const isLong = this.#luck.of(0.4);
     const ms = this.#luck.between(2 * tickMs, isLong ? 3 * electionMs : electionMs);
     this.#world.fault(ms > electionMs ? "pause beyond an election timeout" : "pause");
-    life.scope.pausedUntilMs = this.#world.nowMs + ms;
-    this.#world.tell(`n${node.id}`, `stands still for ${Math.round(ms)} ms`);
+    this.#standStill(node, ms);
   }
 
   #cutLinks(node: SimNode): void {
@@ -221,7 +265,12 @@ export class Nemesis {
   #weather(): void {
     this.#network.lossChance = this.#luck.pick([0, 0.05, 0.3]);
     this.#network.twiceChance = this.#luck.pick([0, 0.2]);
+    this.#network.overtakenChance = this.#luck.pick([0, 0.1]);
     this.#network.delayMs = this.#luck.pick([0.3, 2, 15]);
-    this.#world.tell("net", `loss ${this.#network.lossChance}, delay ${this.#network.delayMs} ms`);
+    const { lossChance, twiceChance, overtakenChance, delayMs } = this.#network;
+    this.#world.tell(
+      "net",
+      `loses ${lossChance}, doubles ${twiceChance}, turns round ${overtakenChance}, delays ${delayMs} ms`,
+    );
   }
 }

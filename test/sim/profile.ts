@@ -21,6 +21,8 @@ export interface Profile {
   readonly thinkMs: number;
   /** Between two reads. */
   readonly readMs: number;
+  /** Between two looks at a node's store and state while it works. */
+  readonly inspectMs: number;
   /** Between two whims of a client or a subscriber. */
   readonly whimMs: number;
   readonly tickMs: number;
@@ -79,6 +81,7 @@ type Pace = Pick<
   | "flurryChance"
   | "thinkMs"
   | "readMs"
+  | "inspectMs"
   | "whimMs"
   | "tickMs"
   | "checkpointPeriodMs"
@@ -98,6 +101,7 @@ function shortPace(chance: Chance, isAlone: boolean, onFiles: boolean): Pace {
     flurryChance: 0,
     thinkMs,
     readMs: thinkMs,
+    inspectMs: 300,
     whimMs: 30,
     tickMs: isAlone ? TICK_MS : 10,
     checkpointPeriodMs: chance.pick([5, 25, 100, 500]),
@@ -115,6 +119,7 @@ function longPace(chance: Chance, isAlone: boolean, onFiles: boolean): Pace {
     flurryChance: chance.pick([0.05, 0.2]),
     thinkMs: chance.pick([400, 1_000, 3_000]),
     readMs: 600,
+    inspectMs: 4_000,
     whimMs: chance.pick([300, 800]),
     tickMs: TICK_MS,
     checkpointPeriodMs: chance.pick([50, 500, 2_000]),

@@ -1,10 +1,11 @@
-/** A state machine that tells what is applied before it applies it. */
+/** A state machine that tells what is applied before it applies it, and when a snapshot replaces its state. */
 import type { StateMachine } from "../../cluster/state-machine.js";
 
-/** The machine, with everything that is applied told to the history first. */
+/** The machine, with everything that is applied told to the history first; `onRestore` is called when a restore begins and when it is over. */
 export function recorded(
   machine: StateMachine,
   tell: (entries: Parameters<StateMachine["apply"]>[0]) => void,
+  onRestore: () => void,
 ): StateMachine {
   return {
     get durableIndex() {
@@ -15,6 +16,10 @@ export function recorded(
       machine.apply(entries);
     },
     pin: () => machine.pin(),
-    restore: (source) => machine.restore(source),
+    async restore(source) {
+      onRestore();
+      await machine.restore(source);
+      onRestore();
+    },
   };
 }

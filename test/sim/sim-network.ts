@@ -1,6 +1,6 @@
 /**
- * The network between the nodes: in order on each way, late, lossy, now and then twice, and cut one way or both. Seen from here,
- * two leaders of one term cannot hide: what only a leader sends names its term.
+ * The network between the nodes: late, lossy, now and then twice, and cut one way or both. Each way keeps its order, as TCP does, but
+ * for Raft's own frames, which may be told to overtake each other: Raft does not ask for more. Seen from here, two leaders of one term cannot hide: what only a leader sends names its term.
  */
 import { decodeMessage, encodeMessage } from "../../cluster/transport/message-codec.js";
 import type { PeerFrame } from "../../cluster/transport/transport.js";
@@ -25,6 +25,8 @@ export class SimNetwork {
   readonly #leaderOf = new Map<number, NodeId>();
   lossChance = 0;
   twiceChance = 0;
+  /** Of Raft's frames, how many those that follow overtake. */
+  overtakenChance = 0;
   delayMs = 1;
 
   /** `tickMs`: of the group, whose multiples the times of links are. */
@@ -52,6 +54,7 @@ export class SimNetwork {
     this.#cut.clear();
     this.lossChance = 0;
     this.twiceChance = 0;
+    this.overtakenChance = 0;
     this.delayMs = 1;
   }
 
@@ -85,9 +88,12 @@ export class SimNetwork {
     if (times > 1) this.world.fault("frame twice");
     for (let i = 0; i < times; i += 1) {
       const onWire = this.#onWire(frame);
-      this.travel(from.id, to.id, (target) => {
+      const isOvertaken = frame.kind === "raft" && this.chance.of(this.overtakenChance);
+      const arrived = (target: SimTransport): void => {
         if (target === to) target.arrived(from, onWire);
-      });
+      };
+      if (isOvertaken) this.#detour(from.id, to.id, arrived);
+      else this.travel(from.id, to.id, arrived);
     }
   }
 
@@ -107,6 +113,12 @@ export class SimNetwork {
       if (!this.#cut.has(way)) arrived(target);
     };
     this.world.after(arrivalMs - this.world.nowMs, arrive, target.scope);
+  }
+
+  /** It sets off later than those that follow, some of which arrive before it. */
+  #detour(from: NodeId, to: NodeId, arrived: (target: SimTransport) => void): void {
+    this.world.fault("frame overtaken");
+    this.world.after(this.chance.between(0, 2 * this.tickMs), () => this.travel(from, to, arrived));
   }
 
   #onWire(frame: PeerFrame): PeerFrame {

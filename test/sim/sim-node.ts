@@ -134,10 +134,19 @@ export class SimNode {
     // Before its tag was written down it had promised nothing.
     const known = setting.history.tags.get(this.id) ?? this.tag;
     setting.world.check(known === this.tag, () => `node ${this.id} serves, though it lost its disk`);
+    await this.inspect();
+  }
+
+  /** See `inspect`. Does nothing where nobody serves. */
+  async inspect(): Promise<void> {
+    const { life } = this;
+    const { setting } = this.#options;
+    if (life === null || !this.isServing) return;
+    const { restores } = life;
     try {
       await inspect(setting, this.id, life);
     } catch (error) {
-      if (life.scope.alive && !this.#explains(error))
+      if (life.scope.alive && !this.#explains(error) && life.restores === restores)
         setting.world.fail(`node ${this.id} cannot read: ${String(error)}`);
     }
   }

@@ -18,11 +18,16 @@ export interface SimRaftParts {
   readonly log: LogStore;
   readonly machine: StateMachine;
   readonly onFailed: (error: Error) => void;
+  /** A snapshot begins to replace the state; and again when it has. */
+  readonly onRestore: () => void;
   /** There is a leader, perhaps another one. */
   readonly onLeader: () => void;
 }
 
-export function createSimRaft(host: Host, { log, machine, onFailed, onLeader }: SimRaftParts): RaftNode {
+export function createSimRaft(
+  host: Host,
+  { log, machine, onFailed, onRestore, onLeader }: SimRaftParts,
+): RaftNode {
   const { id, tag, setting, scope, disk, random, onCrashPoint } = host;
   const { world, profile, network, seams } = setting;
   const raft: RaftNode = new RaftNode({
@@ -30,7 +35,7 @@ export function createSimRaft(host: Host, { log, machine, onFailed, onLeader }: 
     tag,
     log,
     snapshots: seams.snapshots(disk),
-    machine: seen(host, log, machine),
+    machine: seen(host, { log, machine, onRestore }),
     transport: network.join(
       id,
       scope,
@@ -69,14 +74,18 @@ export function createSimRaft(host: Host, { log, machine, onFailed, onLeader }: 
 }
 
 /** What is applied goes into the history. */
-function seen({ id, scope, setting: { history } }: Host, log: LogStore, machine: StateMachine): StateMachine {
-  return recorded(machine, (entries) => {
+function seen(
+  { id, scope, setting: { history } }: Host,
+  { log, machine, onRestore }: Pick<SimRaftParts, "log" | "machine" | "onRestore">,
+): StateMachine {
+  const applies: StateMachine["apply"] = (entries) => {
     if (!scope.alive) throw new Crashed();
     history.begins(id, entries[0]?.index ?? 0);
     for (const entry of entries) {
       history.applied(id, entry, entry.data.byteLength > 0 ? null : changeAt(log, entry.index));
     }
-  });
+  };
+  return recorded(machine, applies, onRestore);
 }
 
 /** As src/core.ts joins the transport to the membership. */

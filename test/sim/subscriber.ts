@@ -10,6 +10,9 @@ import type { Setting } from "./setting.js";
 
 const FILTERS = [["#"], ["keep/a"], ["temp/a"], ["keep/+"], ["keep/b/#", "temp/b"], ["keep/a", "keep/b"]];
 
+/** Of its whims, how many are to read nothing for long. */
+const SLOW_CHANCE = 0.03;
+
 export class SimSubscriber {
   readonly name: string;
   /** Takes everything, stays connected. */
@@ -26,6 +29,9 @@ export class SimSubscriber {
   #life: Life | null = null;
   #subscription: Subscription | null = null;
   #room = Number.POSITIVE_INFINITY;
+  /** 0 while it is not slow. */
+  #slowUntilMs = 0;
+  #snapshotsBefore = 0;
 
   /** `nodes`: those that serve now. */
   constructor(name: string, setting: Setting, nodes: () => readonly Life[]) {
@@ -52,18 +58,37 @@ export class SimSubscriber {
     const { world, profile } = this.#setting;
     world.after(this.#chance.around(profile.whimMs), () => {
       if (this.#subscription === null) this.#connect();
-      else if (!this.isCalm && this.#chance.of(0.1)) this.#disconnect();
+      else if (!this.isCalm && this.#slowUntilMs === 0 && this.#chance.of(0.1)) this.#disconnect();
       else this.#whim();
       this.#live();
     });
   }
 
   #whim(): void {
+    const { world } = this.#setting;
+    if (!this.isCalm && world.nowMs < this.#slowUntilMs) return;
+    if (this.#slowUntilMs > 0 && world.counts.snapshots > this.#snapshotsBefore)
+      world.fault("subscriber slow across a snapshot");
+    this.#slowUntilMs = 0;
+    if (!this.isCalm && this.#chance.of(SLOW_CHANCE)) {
+      this.#standStill();
+      return;
+    }
     this.#room = this.isCalm || this.#chance.of(0.7) ? Number.POSITIVE_INFINITY : this.#chance.whole(0, 5);
     if (this.#room > 0) this.#subscription?.resume();
   }
 
+  /** Reads nothing for so long that what it has to read next may have left the log meanwhile, and the store. */
+  #standStill(): void {
+    const { world, profile } = this.#setting;
+    this.#room = 0;
+    this.#snapshotsBefore = world.counts.snapshots;
+    this.#slowUntilMs = world.nowMs + this.#chance.between(0.1, 0.4) * profile.hostileMs;
+    world.tell(this.name, `reads nothing until ${this.#slowUntilMs.toFixed(0)}`);
+  }
+
   #disconnect(): void {
+    this.#slowUntilMs = 0;
     this.#subscription?.close();
     this.#subscription = null;
     this.#life = null;
@@ -77,6 +102,7 @@ export class SimSubscriber {
     if (after === null) return;
     this.#life = life;
     this.#room = Number.POSITIVE_INFINITY;
+    this.#slowUntilMs = 0;
     this.seenThrough = after;
     this.#setting.world.tell(this.name, `subscribes ${this.#filters.key} after ${after}`);
     this.#subscription = life.broker.subscribe({ filters: this.#filters, sink: this.#sink(life), after });
