@@ -38,7 +38,6 @@ export class SessionClient {
   readonly #receiveMax: number;
   readonly #delayMs: number;
   #connection: MqttConnection | null = null;
-  /** Those that it left open when it connected again: they hear that they were taken over. */
   #isReady = false;
   #askedMs = 0;
   /** Whether the session is there: not before the first CONNECT, perhaps until one is answered. */
@@ -103,16 +102,13 @@ export class SessionClient {
 
   #act(): void {
     const chance = this.#chance;
-    if (this.#connection === null) this.#connectWhenRested();
+    if (this.#setting.world.nowMs < this.#restsUntilMs) return;
+    if (this.#connection === null) this.#connect();
     else if (!this.#isReady) this.#giveUpWaiting();
     else if (this.isCalm) return;
     else if (chance.of(0.08)) this.#leave();
     else if (chance.of(0.04)) this.#takeOver();
     else if (chance.of(0.3)) this.#publish();
-  }
-
-  #connectWhenRested(): void {
-    if (this.#setting.world.nowMs >= this.#restsUntilMs) this.#connect();
   }
 
   #connect(): void {
@@ -190,7 +186,9 @@ export class SessionClient {
   #rest(life: Life, will: string | null): void {
     const { world, ledger } = this.#setting;
     this.#restsUntilMs = world.nowMs + REST_MS;
-    if (will === null || !life.isAlone) return;
+    // What it waits for may be refused and cost it the connection before it is heard.
+    const mayBeCutOff = this.#outgoing.size > 0 || this.#dueAbove === null;
+    if (will === null || !life.isAlone || mayBeCutOff) return;
     world.after(
       REST_MS,
       () => world.check(ledger.find(will) === undefined, () => `${will} is published after a goodbye`),
