@@ -6,6 +6,7 @@
  * databases (the first begins with the page size), the number of the last page, and that of the transaction.
  */
 import { access, constants, open } from "node:fs/promises";
+import { damageOf } from "./lmdb-tree.js";
 import { corrupt } from "./segment-format.js";
 
 const MAGIC = 0xbeef_c0de;
@@ -16,6 +17,8 @@ const PAGE_BYTES_AT = 48;
 const LAST_PAGE_AT = 144;
 const TRANSACTION_AT = 152;
 const META_BYTES = 160;
+/** Of the free pages, and of the entries. */
+const ROOTS_AT = [88, 136] as const;
 const PAGE_BYTES_MAX = 65_536;
 
 /** Throws `FatalError` `store_corrupt` when the file is there and is not whole; system errors as they are. */
@@ -38,10 +41,16 @@ export async function checkLmdbFile(path: string): Promise<void> {
     if (!isPageSize || !isMeta(bytes, 0) || !isMeta(bytes, pageBytes))
       throw corrupt(path, "this is not an LMDB file");
     const [first, second] = [bytes, bytes.subarray(pageBytes)];
+    if (second.readUInt32LE(PAGE_BYTES_AT) !== pageBytes) throw corrupt(path, "its first pages do not agree");
     const newest =
       first.readBigUInt64LE(TRANSACTION_AT) >= second.readBigUInt64LE(TRANSACTION_AT) ? first : second;
     const needed = (Number(newest.readBigUInt64LE(LAST_PAGE_AT)) + 1) * pageBytes;
     if (size < needed) throw corrupt(path, `the file has ${size} bytes where ${needed} were committed`);
+    const lastPage = Number(newest.readBigUInt64LE(LAST_PAGE_AT));
+    for (const at of ROOTS_AT) {
+      const damage = damageOf({ file: file.fd, pageBytes, root: newest.readBigUInt64LE(at), lastPage });
+      if (damage !== null) throw corrupt(path, damage);
+    }
   } finally {
     await file.close();
   }

@@ -6,6 +6,8 @@ import { open as openLmdb, type RootDatabase } from "lmdb";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LmdbStateStore } from "../../../src/store/lmdb-state-store.js";
 
+const PAGE_BYTES = 4_096;
+
 let dir = "";
 let data = "";
 const stores: LmdbStateStore[] = [];
@@ -63,6 +65,29 @@ describe("a damaged file", () => {
     await file.close();
     const store = await opened();
     expect(() => [...store.load()]).toThrow(expect.objectContaining(corrupt));
+  });
+
+  it("with pages in each other's places, or emptied, is told before LMDB meets them", async () => {
+    await filled();
+    const sound = await readFile(data);
+    const pages = sound.length / PAGE_BYTES;
+    let told = 0;
+    for (let page = 2; page < pages; page += 1) {
+      const damaged = Buffer.from(sound);
+      const [at, other] = [page * PAGE_BYTES, (page + 1 < pages ? page + 1 : 2) * PAGE_BYTES];
+      if (page % 2 === 0) damaged.fill(0, at, at + 512);
+      else sound.copy(damaged, at, other, other + PAGE_BYTES);
+      await writeFile(data, damaged);
+      const code = await opened().then(
+        () => null,
+        (error: { readonly code?: string }) => error.code,
+      );
+      if (code !== null) expect(code).toBe("store_corrupt");
+      told += Number(code !== null);
+      await stores.pop()?.close();
+    }
+    // The others are free.
+    expect(told).toBeGreaterThan(pages / 3);
   });
 
   it("with nothing in it yet begins anew", async () => {

@@ -1,0 +1,78 @@
+/**
+ * Goes through the pages of an LMDB tree from its root before LMDB itself does, which takes what a page says without a look and brings the
+ * process down where it is not so: every page must say its own number and a kind that fits, and point to nodes within itself.
+ *
+ * A page begins with its number u64, a transaction u64, padding u16, its kind u16, and where its free room begins and ends, u16 each; two
+ * bytes a node follow, that say where it is; all three count from the end of the header. A node begins with u16 low and high half of its size (in a branch: of the number of a page, with a
+ * third part in its flags), flags u16, bytes of its key u16.
+ */
+import { readSync } from "node:fs";
+
+const HEADER_BYTES = 24;
+const KIND_AT = 18;
+const LOWER_AT = 20;
+const UPPER_AT = 22;
+const BRANCH = 1;
+const LEAF = 2;
+const OVERFLOW = 4;
+const KINDS = BRANCH | LEAF | OVERFLOW;
+const NODE_BYTES = 8;
+const BIG_VALUE = 1;
+const NO_PAGE = 0xffff_ffff_ffff_ffffn;
+const DEPTH_MAX = 32;
+
+export interface LmdbTree {
+  /** Descriptor. Read without turns of the event loop, of which there would be one a page: nothing else runs yet. */
+  readonly file: number;
+  readonly pageBytes: number;
+  readonly root: bigint;
+  readonly lastPage: number;
+}
+
+/** What is wrong with a tree; `null` for a sound one. */
+export function damageOf(tree: LmdbTree): string | null {
+  return tree.root === NO_PAGE ? null : damageAt(tree, Number(tree.root), 1);
+}
+
+function damageAt(tree: LmdbTree, number: number, depth: number): string | null {
+  const { file, pageBytes, lastPage } = tree;
+  if (number > lastPage || depth > DEPTH_MAX) return `there is no page ${number}`;
+  const page = Buffer.allocUnsafe(pageBytes);
+  readSync(file, page, 0, pageBytes, number * pageBytes);
+  const kind = page.readUInt16LE(KIND_AT) & KINDS;
+  if (Number(page.readBigUInt64LE(0)) !== number || (kind !== BRANCH && kind !== LEAF)) {
+    return `page ${number} is not what it was`;
+  }
+  const [lower, upper] = [page.readUInt16LE(LOWER_AT), page.readUInt16LE(UPPER_AT)];
+  if (lower % 2 !== 0 || upper < lower || upper > pageBytes - HEADER_BYTES) {
+    return `page ${number} is damaged`;
+  }
+  for (let at = HEADER_BYTES; at < HEADER_BYTES + lower; at += 2) {
+    const node = HEADER_BYTES + page.readUInt16LE(at);
+    if (node < HEADER_BYTES + upper || node + NODE_BYTES > pageBytes) return `page ${number} is damaged`;
+    const end = node + NODE_BYTES + page.readUInt16LE(node + 6);
+    const size = page.readUInt16LE(node) + page.readUInt16LE(node + 2) * 0x1_0000;
+    const flags = page.readUInt16LE(node + 4);
+    const isBig = kind === LEAF && (flags & BIG_VALUE) !== 0;
+    if (end + (kind === LEAF ? (isBig ? 8 : size) : 0) > pageBytes) return `page ${number} is damaged`;
+    const damage =
+      kind === BRANCH
+        ? damageAt(tree, size + flags * 0x1_0000_0000, depth + 1)
+        : isBig
+          ? damageOfBig(tree, Number(page.readBigUInt64LE(end)), size)
+          : null;
+    if (damage !== null) return damage;
+  }
+  return null;
+}
+
+/** A value on pages of its own: the first says how many they are. */
+function damageOfBig({ file, pageBytes, lastPage }: LmdbTree, number: number, size: number): string | null {
+  const head = Buffer.alloc(HEADER_BYTES);
+  if (number <= lastPage) readSync(file, head, 0, HEADER_BYTES, number * pageBytes);
+  const isRight =
+    Number(head.readBigUInt64LE(0)) === number && (head.readUInt16LE(KIND_AT) & KINDS) === OVERFLOW;
+  const pages = head.readUInt32LE(LOWER_AT);
+  const fits = pages * pageBytes >= HEADER_BYTES + size && number + pages - 1 <= lastPage;
+  return isRight && fits ? null : `page ${number} is not what it was`;
+}
