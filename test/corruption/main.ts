@@ -25,6 +25,8 @@ async function runKind(
 ): Promise<CampaignRow[]> {
   const counts = new Map<Damage, Record<Outcome, number>>();
   const plan = damages.flatMap((damage) => Array.from({ length: rounds }, () => damage));
+  /** Where a violation was: the course ends with its round. */
+  let last = plan[0];
   // Small files, unarmed.
   const terrain = new ArmedTerrain(temporaryDirectory("corruption"));
   const conditions = {
@@ -38,6 +40,7 @@ async function runKind(
   };
   const report = await runCourse(conditions, async (course, round) => {
     const damage = plan[round - 1];
+    last = damage;
     if (damage === undefined) throw new Error(`there is no damage for round ${round}`);
     if (round === 1) await course.trial.waitForAcknowledged(FILLED);
     const { outcome, told } = await corruptionRound(course, round, kind, damage);
@@ -47,11 +50,10 @@ async function runKind(
     return told;
   });
   for (const { kind: violation, detail } of report.violations) log(`  ${violation}: ${detail}`);
-  const failedAt = plan[report.rounds];
   return damages.map((damage) => {
     const figures = counts.get(damage) ?? { "no such file": 0, "went on": 0, stopped: 0, "refused reads": 0 };
     const tried = figures["went on"] + figures.stopped + figures["refused reads"];
-    const violations = damage === failedAt ? report.violations.length : 0;
+    const violations = damage === last ? report.violations.length : 0;
     return { name: `${kind}: ${damage}`, rounds: tried, violations, figures };
   });
 }

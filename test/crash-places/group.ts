@@ -69,6 +69,8 @@ async function comeBackArmed(
 export interface GroupReport {
   readonly report: ScenarioReport;
   readonly hits: readonly Aim[];
+  /** Rounds that were begun, finished or not. */
+  readonly begun: number;
 }
 
 /** A round for each aim. */
@@ -78,8 +80,10 @@ export async function runGroup(
   aims: readonly Aim[],
 ): Promise<GroupReport> {
   const hits: Aim[] = [];
+  let begun = 0;
   const report = await runCourse({ ...conditions, terrain, rounds: aims.length }, async (course, round) => {
     const aim = aims[round - 1];
+    begun = round;
     if (aim === undefined) throw new Error(`there is no aim for round ${round}`);
     const victim = round % 2 === 1 ? await course.cluster.leader() : await course.cluster.follower();
     const isHit = await comeBackArmed(course, victim, terrain, aim);
@@ -88,7 +92,7 @@ export async function runGroup(
     await course.trial.waitForAcknowledged(AFTERMATH_ACKNOWLEDGED);
     return `node ${victim.id} ${isHit ? "died" : "did not die"} at passing ${aim.ordinal} of "${aim.point}"`;
   });
-  return { report, hits };
+  return { report, hits, begun };
 }
 
 /** What three nodes pass while one after the other is away and comes back. */

@@ -75,8 +75,9 @@ async function ofThree(table: Table, only: string, ordinals: readonly number[], 
   const terrain = new ArmedTerrain(temporaryDirectory("crash-places"));
   const run = await runGroup(conditions, terrain, aims);
   for (const [at, aim] of aims.entries()) {
-    if (at > run.report.rounds) break;
-    const isLast = at === run.report.rounds;
+    if (at >= run.begun) break;
+    // The course ends with the round of a violation.
+    const isLast = at === run.begun - 1;
     table.add(
       `one of three: ${aim.point}`,
       run.hits.includes(aim),
