@@ -26,10 +26,6 @@ export interface CampaignOptions {
   readonly seed: number;
   readonly dataDir: string;
   readonly log: (line: string) => void;
-  /** More flags of the node. */
-  readonly flags?: readonly string[];
-  /** In place of kills from outside: what Node is told in each round, from 1, so that the process dies by itself after SIGUSR2. */
-  readonly armed?: (round: number) => readonly string[];
 }
 
 export interface CampaignReport {
@@ -43,8 +39,6 @@ export interface CampaignReport {
   /** Acknowledged, by kind of publisher. */
   readonly acknowledgedByKind: ReadonlyMap<string, number>;
   readonly restartMs: readonly number[];
-  /** Rounds, from 1, in which the process came to its moment by itself. */
-  readonly diedIn: readonly number[];
 }
 
 const TOPICS = ["crash/a", "crash/b", "crash/c/deep/er", "crash/praça", "other", "crash/a/1"];
@@ -54,8 +48,6 @@ const KILL_SHARES = [0.1, 0.9] as const;
 const KILL_JITTER_MS = 20;
 const PHASE_TIMEOUT_MS = 120_000;
 const CATCH_UP_TIMEOUT_MS = 60_000;
-/** A process that is told to die by itself comes to its moment within this time, or is killed. */
-const MOMENT_TIMEOUT_MS = 15_000;
 
 class Campaign {
   readonly #options: CampaignOptions;
@@ -64,7 +56,6 @@ class Campaign {
   readonly #publishers: readonly Publisher[] = publisherMix();
   readonly #violations: Violation[] = [];
   readonly #restartMs: number[] = [];
-  readonly #diedIn: number[] = [];
   #followers: readonly Follower[] = [];
   #topics: StoredTopics = new Map();
 
@@ -75,14 +66,14 @@ class Campaign {
 
   async run(): Promise<CampaignReport> {
     const { dataDir, rounds } = this.#options;
-    let server = await startServer({ dataDir, ...this.#programFor(1) });
+    let server = await startServer({ dataDir });
     try {
       // The same ports after each restart: a subscriber comes back to the address that it knows.
       const again: ServerOptions = { dataDir, httpPort: server.http.port, mqttPort: server.mqtt.port };
       await this.#startFollowers(server);
       for (let round = 1; round <= rounds && this.#violations.length === 0; round++) {
-        await this.#publishUntilKilled(server, round);
-        server = await startServer({ ...again, ...this.#programFor(round + 1) });
+        await this.#publishUntilKilled(server);
+        server = await startServer(again);
         this.#restartMs.push(server.readyMs);
         const killedAt = this.#history.acknowledgedCount;
         await this.#checkAll(server, `round ${round} after the kill`);
@@ -115,13 +106,8 @@ class Campaign {
     for (const follower of this.#followers) await follower.start();
   }
 
-  #programFor(round: number): Pick<ServerOptions, "flags" | "nodeArgs"> {
-    const { flags = [], armed } = this.#options;
-    return { flags, nodeArgs: armed?.(round) ?? [] };
-  }
-
-  /** Publishes without an end until the node is gone. Throws when it goes by itself, and was not told to. */
-  async #publishUntilKilled(server: Server, round: number): Promise<void> {
+  /** Publishes without an end until the node is gone. Throws when it goes by itself. */
+  async #publishUntilKilled(server: Server): Promise<void> {
     const [low, high] = KILL_SHARES;
     const share = low + this.#random() * (high - low);
     const killAt = this.#history.acknowledgedCount + Math.floor(this.#options.publishes * share);
@@ -135,10 +121,6 @@ class Campaign {
       );
       await delay(jitterMs);
       killed = reached && !server.child.ended;
-      if (this.#options.armed !== undefined && killed) {
-        server.child.signal("SIGUSR2");
-        if (await waitUntil(() => server.child.ended, MOMENT_TIMEOUT_MS, 5)) this.#diedIn.push(round);
-      }
       server.child.signal("SIGKILL");
     };
     await Promise.all([kill(), this.#publish(server, () => !server.child.ended), server.child.exited]);
@@ -201,7 +183,6 @@ class Campaign {
       stored,
       storedUnanswered,
       restartMs: this.#restartMs,
-      diedIn: this.#diedIn,
     };
   }
 }

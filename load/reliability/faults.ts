@@ -78,7 +78,7 @@ export const FAULTS: readonly FaultRow[] = [
   },
   {
     fault: "a crash at each named point around save, send, apply, snapshot, compact, rename",
-    evidence: [simulated("crash at a named point"), campaign("crash-points")],
+    evidence: [simulated("crash at a named point"), campaign("crash-places")],
   },
   {
     fault: "fsync returning EIO",

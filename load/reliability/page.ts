@@ -180,7 +180,7 @@ export function renderPage(results: Results): string {
     plain(
       results,
       "Crash points",
-      "crash-points",
+      "crash-places",
       "died there",
       "a process that kills itself at a moment, under load.",
     ),

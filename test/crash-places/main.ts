@@ -102,7 +102,7 @@ async function main(): Promise<number> {
     const chosen = only === "" ? "" : ` --only "${only}"`;
     const command = `npm run test:crash-places -- --ordinals ${ordinals.join(",")} --seed ${seed}${chosen}${skipped.join("")}`;
     log(
-      recordRun("crash-points", {
+      recordRun("crash-places", {
         command,
         commit,
         seconds: Math.round((performance.now() - begunMs) / 1000),
