@@ -42,3 +42,11 @@ export class Broken extends Error {
 export function must(holds: boolean, what: string): asserts holds {
   if (!holds) throw new Broken(what);
 }
+
+/** What a value says, as text: whether bytes are a view or a copy, or a zero has a sign, says nothing, and JSON keeps neither. */
+export function said(value: object): string {
+  return JSON.stringify(value, function text(this: Readonly<Record<string, unknown>>, key, plain) {
+    const bytes = this[key];
+    return bytes instanceof Uint8Array ? Buffer.from(bytes).toString("latin1") : plain;
+  });
+}

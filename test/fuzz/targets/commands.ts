@@ -7,7 +7,7 @@ import type { Envelope } from "../../../src/commands/command.js";
 import { FatalError } from "../../../src/errors.js";
 import { Machine } from "../../../src/state-machine/machine.js";
 import { goldenCases } from "../golden.js";
-import { must, type Target } from "../target.js";
+import { must, said, type Target } from "../target.js";
 
 const CODES: ReadonlySet<string> = new Set(["invalid_command", "command_version"]);
 
@@ -25,14 +25,6 @@ function encoded({ origin, incarnation, sequence, timeMs, commands }: Envelope):
   encoder.begin(origin, incarnation);
   for (const command of commands) encoder.add(command);
   return encoder.finish(sequence, timeMs);
-}
-
-/** Everything that an envelope says; whether bytes are a view or the constant for none says nothing. */
-function plain(envelope: Envelope): string {
-  return JSON.stringify(envelope, function text(this: Readonly<Record<string, unknown>>, key, value) {
-    const bytes = this[key];
-    return bytes instanceof Uint8Array ? Buffer.from(bytes).toString("latin1") : value;
-  });
 }
 
 function apply(envelope: Envelope): void {
@@ -80,7 +72,7 @@ export const target: Target = {
     const envelope = decoded(input);
     if (envelope === null) return;
     const again = decodeEnvelope(encoded(envelope));
-    must(plain(again) === plain(envelope), "an envelope changes when it is encoded again");
+    must(said(again) === said(envelope), "an envelope changes when it is encoded again");
     apply(envelope);
   },
 };

@@ -17,7 +17,7 @@ import {
 } from "../../../cluster/transport/frame-codec.js";
 import type { PeerFrame } from "../../../cluster/transport/transport.js";
 import { EntryKind, isNodeId, type PeerMessage } from "../../../cluster/types.js";
-import { must, type Target } from "../target.js";
+import { must, said, type Target } from "../target.js";
 
 const HEADER_BYTES = 8;
 
@@ -124,10 +124,8 @@ function checkAgain(frame: PeerFrame): void {
   const stream = new FrameDecoder(BODY_BYTES_MAX);
   stream.push(bytesOf(frame));
   const again = stream.next();
-  must(
-    again !== null && isDeepStrictEqual(decodeFrame(again), frame),
-    "a frame changes when it is encoded again",
-  );
+  const content = again === null ? null : decodeFrame(again);
+  must(content !== null && said(content) === said(frame), "a frame changes when it is encoded again");
 }
 
 /** All frames of some chunks, up to the first that is malformed. */
