@@ -187,11 +187,13 @@ export class SessionClient {
     const { world, ledger } = this.#setting;
     this.#restsUntilMs = world.nowMs + REST_MS;
     // What it waits for may be refused and cost it the connection before it is heard.
-    const mayBeCutOff = this.#outgoing.size > 0 || this.#dueAbove === null;
+    const mayBeCutOff = this.#outgoing.size > 0 || this.#dueAbove === null || !life.isServing;
     if (will === null || !life.isAlone || mayBeCutOff) return;
+    // A node that stops publishes the wills of those whose goodbye it has not heard.
+    const isUnsaid = (): boolean => !life.isServing || ledger.find(will) === undefined;
     world.after(
       REST_MS,
-      () => world.check(ledger.find(will) === undefined, () => `${will} is published after a goodbye`),
+      () => world.check(isUnsaid(), () => `${will} is published after a goodbye`),
       life.scope,
     );
   }
