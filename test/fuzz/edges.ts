@@ -8,6 +8,7 @@ import { NO_PROPERTIES, type OutgoingMessage } from "../../src/commands/command.
 import type { HttpEdgeOptions } from "../../src/edges/http/server.js";
 import type { MqttEdge } from "../../src/edges/mqtt/server.js";
 import { type Clock, systemClock } from "../../src/runtime/clock.js";
+import { createMetrics } from "../../src/runtime/metrics.js";
 import { seededRandom } from "../../src/runtime/random.js";
 import { createSimEdge } from "../sim/sim-edge.js";
 import { type HttpHost, HttpTestBroker, startHttpHost } from "../support/http-edge-host.js";
@@ -26,6 +27,9 @@ const QUICK_CLOCK: Clock = {
   ...systemClock,
   after: (delayMs, task) => (delayMs <= SHORT_MS ? systemClock.soon(task) : systemClock.after(delayMs, task)),
 };
+
+/** Of all nodes: some of them last as long as the process. */
+const METRICS = createMetrics();
 
 /** The server's end of a connection. Has what servers ask of a socket. */
 export class FuzzSocket extends Duplex {
@@ -157,7 +161,7 @@ async function startedWithoutPort(
     return this;
   };
   try {
-    const host = await startHttpHost({ ...overrides, port: 1 }, broker);
+    const host = await startHttpHost({ ...overrides, port: 1 }, broker, METRICS);
     must(server !== null, "the edge did not listen");
     return { host, server };
   } finally {
@@ -167,7 +171,7 @@ async function startedWithoutPort(
 
 /** A node whose edges answer whoever connects. The HTTP edge costs as much as a hundred inputs: it is there where it is asked for. */
 async function startFuzzNode(hasHttp: boolean): Promise<FuzzNode> {
-  const broker = new HttpTestBroker(QUICK_CLOCK);
+  const broker = new HttpTestBroker(QUICK_CLOCK, METRICS);
   const errors: string[] = [];
   const onError = (text: string): void => void errors.push(text);
   const mqtt = createSimEdge({ broker, clock: QUICK_CLOCK, random: seededRandom(5), onError });

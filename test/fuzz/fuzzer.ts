@@ -44,6 +44,8 @@ const SLOW_TRIES = 4;
 /** How often memory is looked at, inputs. */
 const LOOK_EVERY = 512;
 const MEMORY_MAX_BYTES = 512 * 1024 * 1024;
+/** Of the whole process: what is kept outside of the heap counts too. */
+const RESIDENT_MAX_BYTES = 1024 * 1024 * 1024;
 /** Longer ones cost more than they find. */
 const SHORTENING_TRIES = 400;
 const EMPTY = Buffer.alloc(0);
@@ -166,9 +168,10 @@ export class Fuzzer {
   }
 
   #lookAtMemory(input: Buffer): void {
-    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    const { heapUsed, arrayBuffers, rss } = process.memoryUsage();
     this.#memoryPeak = Math.max(this.#memoryPeak, heapUsed + arrayBuffers);
-    if (heapUsed + arrayBuffers > MEMORY_MAX_BYTES) this.#tell(input, new Broken("memory grows without end"));
+    if (heapUsed + arrayBuffers > MEMORY_MAX_BYTES || rss > RESIDENT_MAX_BYTES)
+      this.#tell(input, new Broken("memory grows without end"));
   }
 
   async #found(input: Buffer, error: Error): Promise<void> {

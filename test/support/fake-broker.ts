@@ -49,8 +49,8 @@ export class FakeBroker implements Broker {
   #isReplacing = false;
   #drained: (() => void)[] = [];
 
-  constructor(clock: Clock = systemClock) {
-    const metrics = createMetrics();
+  /** Metrics last as long as the process: whoever makes many brokers hands them the same. */
+  constructor(clock: Clock = systemClock, metrics = createMetrics()) {
     this.#submitter = new Submitter({
       origin: "1",
       incarnation: () => 1,

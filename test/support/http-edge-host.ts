@@ -17,8 +17,8 @@ export class HttpTestBroker extends FakeBroker {
   ready: Readiness = { ready: true };
   readonly #ids = new EventIds(0, "test");
 
-  constructor(clock: Clock = systemClock) {
-    super(clock);
+  constructor(clock: Clock = systemClock, metrics = createMetrics()) {
+    super(clock, metrics);
     this.timeMs = Date.now();
   }
 
@@ -63,8 +63,8 @@ export interface HttpHost {
 export async function startHttpHost(
   overrides: Partial<HttpEdgeOptions> = {},
   broker = new HttpTestBroker(),
+  metrics = createMetrics(),
 ): Promise<HttpHost> {
-  const metrics = createMetrics();
   const cluster = new FakeCluster(broker);
   const errors: object[] = [];
   const logger: Logger = { ...silentLogger, error: (facts) => void errors.push(facts) };
