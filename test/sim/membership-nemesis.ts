@@ -123,10 +123,10 @@ export class MembershipNemesis {
   }
 
   /** Its disk is thrown away and it is taken out: nobody starts it again. */
-  lose(node: SimNode): void {
+  lose(node: SimNode, why = "its disk is damaged"): void {
     node.wipe();
-    node.retired = "its disk is damaged";
-    this.#doomed.add(node);
+    node.retired = why;
+    if (!this.#setting.history.removed.has(node.id)) this.#doomed.add(node);
   }
 
   #transfer(): void {
@@ -157,6 +157,8 @@ export class MembershipNemesis {
   #look(): void {
     const { history, world } = this.#setting;
     for (const node of this.#doomed) if (history.removed.has(node.id)) this.#isRemoved(node);
+    for (const node of this.#group.standing)
+      if (this.#isForgotten(node)) this.lose(node, "nobody whom it knows is left");
     for (const node of this.#promoted) {
       if (!history.learners.has(node.id)) this.#promoted.delete(node);
       else if (this.#chance.of(0.3)) this.#ask((raft) => raft.changes.promote(node.id));
@@ -165,6 +167,13 @@ export class MembershipNemesis {
     const [next] = [...this.#doomed].sort((a, b) => b.generation - a.generation);
     if (next !== undefined && this.#mayGo(next.id) && !this.#isAsking) this.#remove(next.id);
     world.after(LOOK_MS, () => this.#look());
+  }
+
+  /** A founder that lost its disk knows those alone with whom it began: when all of them are gone nobody tells it that it was taken out. */
+  #isForgotten({ id, generation, arrival }: SimNode): boolean {
+    const { history, profile } = this.#setting;
+    const isLate = arrival === "founds" && generation > 0 && history.removed.has(id);
+    return isLate && !profile.voters.some((founder) => history.isMember(founder));
   }
 
   #mayGo(id: NodeId): boolean {
