@@ -197,4 +197,10 @@ export const BUGS: readonly Bug[] = [
     kept: "seed 200451 of 5 nodes: test/sim/membership-nemesis.ts",
     fixed: "test/sim/membership-nemesis.ts",
   },
+  {
+    what: "(test) The plain model that the sessions of the state machine are compared with did not lose sessions that a node given up had let in within the same envelope",
+    whom: "nobody: the model, in about 1 of 6,000 random histories",
+    kept: "test/unit/state-machine/nodes.test.ts",
+    fixed: "test/unit/state-machine/naive-sessions.ts",
+  },
 ];

@@ -219,7 +219,7 @@ export class NaiveSessions {
 
   nodeDown({ node, incarnation }: Of<"node-down">): string {
     const known = this.nodes.find((it) => it.node === node);
-    if (known?.incarnation !== incarnation || !known.isUp) return "done";
+    if (known?.incarnation !== incarnation) return "done";
     const lost = this.all.filter(({ owner }) => owner?.node === node);
     for (const session of lost) this.#displace(session, "node_down");
     for (const session of lost) this.#disconnect(session);

@@ -64,6 +64,14 @@ describe("a node that starts", () => {
 });
 
 describe("a node that is given up", () => {
+  it("loses those again that it let in between, before anything else was heard of it", () => {
+    const driver = twoNodes();
+    driver.applyFrom("2", down("2", 1), open("d"));
+    expect(owners(driver)).toEqual([undefined, "1", "2"]);
+    expect(story(driver.apply(down("2", 1)))).toBe("session-displaced 4");
+    expect(owners(driver)).toEqual([undefined, "1", undefined]);
+  });
+
   it("loses its connections in the order of their sessions, and is told of each", () => {
     const driver = twoNodes();
     const applied = driver.apply(down("2", 1));
