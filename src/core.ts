@@ -137,7 +137,8 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     await housekeeping.start();
   } catch (error) {
     lifecycle.phase = "stopping";
-    await closeAll(made);
+    // What closing finds is no news beside why the start failed.
+    await everyStep(closingSteps(made, true));
     throw error;
   }
   const cluster = new GroupControl(raft, config.nodeId);
@@ -145,32 +146,39 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   return { ...made, broker, cluster, peer: peers.address() };
 }
 
-/** In reverse order of opening. What closing finds is no news beside why the start failed. */
-async function closeAll(
+/** What closes a core, in reverse order of opening. `hasFailed`: nothing more is made durable, what the log holds is enough. */
+export function closingSteps(
   half: Pick<
     Core,
     "presence" | "timekeeper" | "housekeeping" | "disk" | "raft" | "submitter" | "brokers" | "replica" | "log"
   >,
-): Promise<void> {
+  hasFailed: boolean,
+): readonly (() => unknown)[] {
   const { presence, timekeeper, housekeeping, disk, raft, submitter, brokers, replica, log } = half;
-  const steps: readonly (() => unknown)[] = [
+  return [
+    () => disk.stop(),
     () => presence.stop(),
     () => timekeeper.stop(),
     () => housekeeping.stop(),
     () => raft.stop(),
     () => submitter.abandon("shutting_down"),
-    () => disk.stop(),
     () => brokers.stop(),
-    () => replica.abort(),
+    () => (hasFailed ? replica.abort() : replica.close()),
     () => log.close(),
   ];
+}
+
+/** Every step, whatever becomes of the others: what cannot be closed keeps nothing else open. Gives the errors. */
+export async function everyStep(steps: readonly (() => unknown)[]): Promise<readonly unknown[]> {
+  const errors: unknown[] = [];
   for (const step of steps) {
     try {
       await step();
-    } catch {
-      // The next one still has to be closed.
+    } catch (error) {
+      errors.push(error);
     }
   }
+  return errors;
 }
 
 function createTopicBrokers(

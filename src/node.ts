@@ -1,7 +1,7 @@
 /** Wires one node together: lock, open, connect, listen; closes in reverse order. Nothing is decided here. */
 import { setTimeout as wait } from "node:timers/promises";
 import type { ServeConfig } from "./config.js";
-import { type Core, GROUP, startCore } from "./core.js";
+import { type Core, closingSteps, everyStep, GROUP, startCore } from "./core.js";
 import type { ConnectedClient, Edge } from "./edges/edge.js";
 import { createHttpEdge } from "./edges/http/server.js";
 import { createMqttEdge } from "./edges/mqtt/server.js";
@@ -134,10 +134,7 @@ function socketBudget(config: ServeConfig, logger: Logger): SocketBudget {
   return new SocketBudget(socketsMax);
 }
 
-/**
- * In reverse order of starting. After a failure nothing more is made durable: what the log holds is enough. What cannot be closed keeps
- * nothing else open; the first error is told.
- */
+/** In reverse order of starting. Rejects with the first error of what could not be closed. */
 async function stopNode(
   core: Core,
   edges: readonly Edge[],
@@ -154,30 +151,7 @@ async function stopNode(
   for (const edge of edges) await edge.stop();
   lifecycle.phase = "stopping";
   if (!hasFailed) await committed(core, limits.shutdownMs / 3);
-  await inOrder([
-    () => core.disk.stop(),
-    () => core.presence.stop(),
-    () => core.timekeeper.stop(),
-    () => core.housekeeping.stop(),
-    () => core.raft.stop(),
-    () => core.submitter.abandon("shutting_down"),
-    () => core.brokers.stop(),
-    () => (hasFailed ? core.replica.abort() : core.replica.close()),
-    () => core.log.close(),
-    () => directory.unlock(),
-  ]);
-}
-
-/** Every step, whatever becomes of the others; then throws the first error. */
-async function inOrder(steps: readonly (() => unknown)[]): Promise<void> {
-  const errors: unknown[] = [];
-  for (const step of steps) {
-    try {
-      await step();
-    } catch (error) {
-      errors.push(error);
-    }
-  }
+  const errors = await everyStep([...closingSteps(core, hasFailed), () => directory.unlock()]);
   if (errors.length > 0) throw errors[0];
 }
 
