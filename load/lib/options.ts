@@ -27,6 +27,12 @@ export class Options {
     }
   }
 
+  /** Those of `names` that were given, as one would type them behind `npm run NAME`; "" for none. */
+  chosen(names: readonly string[]): string {
+    const typed = names.filter((name) => this.has(name)).map((name) => ` --${name} "${this.#values[name]}"`);
+    return typed.length === 0 ? "" : ` --${typed.join("")}`;
+  }
+
   has(name: string): boolean {
     return this.#values[name] !== undefined;
   }

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { type CampaignRow, currentCommit, recordRun } from "../../load/reliability/record.js";
+import { numberOf, runCommand } from "../support/command-line.js";
 import { type CampaignResult, runCampaign } from "./campaign.js";
 import { appendFound, readCorpus, writeCorpus } from "./corpus.js";
 import type { TargetPlace } from "./target.js";
@@ -19,12 +20,6 @@ const MIB = 1024 * 1024;
 
 function write(text: string): void {
   process.stdout.write(`${text}\n`);
-}
-
-function numberOf(text: string, flag: string): number {
-  const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 0) throw new Error(`--${flag} takes a number from 0 up`);
-  return number;
 }
 
 interface Request {
@@ -135,12 +130,4 @@ async function main(): Promise<number> {
 
 process.stdout.on("error", () => process.exit(0));
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${HELP}`);
-    process.exitCode = 2;
-  },
-);
+runCommand(main, HELP);

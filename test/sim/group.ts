@@ -73,7 +73,6 @@ export class Group {
   }
 
   add(arrival: "joins as voter" | "joins as learner"): SimNode {
-    this.#setting.world.counts.adds += 1;
     return this.#create(arrival);
   }
 

@@ -5,6 +5,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { currentCommit, recordRun } from "../../load/reliability/record.js";
+import { numberOf, runCommand } from "../support/command-line.js";
 import { cpuMsSince } from "./cpu.js";
 import { runCrew } from "./crew.js";
 import { Figures } from "./figures.js";
@@ -25,12 +26,6 @@ npm run sim -- --replay JSON [--trace]     what --shrink printed
 
 function write(text: string): void {
   process.stdout.write(`${text}\n`);
-}
-
-function numberOf(text: string, flag: string): number {
-  const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 0) throw new Error(`--${flag} takes a number from 0 up`);
-  return number;
 }
 
 interface Request {
@@ -165,12 +160,4 @@ async function main(): Promise<number> {
 // Whoever reads a story through `head` has read enough.
 process.stdout.on("error", () => process.exit(0));
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${HELP}`);
-    process.exitCode = 2;
-  },
-);
+runCommand(main, HELP);

@@ -131,7 +131,6 @@ export class MembershipNemesis {
 
   #transfer(): void {
     const to = this.#luck.of(0.5) ? "" : this.#luck.pick([...this.#setting.history.voters]);
-    this.#setting.world.counts.transfers += 1;
     this.#setting.world.fault("leadership transferred");
     this.#ask((raft) => raft.changes.transfer(to));
   }
@@ -183,7 +182,6 @@ export class MembershipNemesis {
 
   #isRemoved(node: SimNode): void {
     this.#doomed.delete(node);
-    this.#setting.world.counts.removals += 1;
     this.#setting.world.fault("member removed");
   }
 

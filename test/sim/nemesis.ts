@@ -218,7 +218,6 @@ export class Nemesis {
     const other = this.#luck.pick(this.#nodes.filter((each) => each !== node));
     const how = this.#luck.pick(["one way", "both ways", "off"] as const);
     this.#world.tell("net", `cuts ${how}: ${node.id} ${other.id}`);
-    this.#world.counts.cuts += 1;
     this.#world.fault(CUTS[how]);
     for (const peer of how === "off" ? this.#nodes : [other]) {
       this.#network.cut(node.id, peer.id);

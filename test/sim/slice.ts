@@ -1,4 +1,5 @@
 /** What the tests of the simulator share: short lives one after the other, and what they come to. */
+import type { FaultKind } from "./fault-kind.js";
 import type { Size } from "./profile.js";
 import { type RunResult, run } from "./simulation.js";
 
@@ -15,6 +16,11 @@ export async function runAll(nodes: Size, seeds: number): Promise<RunResult[]> {
 /** What was broken, and by which seed. */
 export function violations(results: readonly RunResult[]): string[] {
   return results.flatMap(({ seed, violation }) => (violation === null ? [] : [`seed ${seed}: ${violation}`]));
+}
+
+/** How often something went wrong on purpose in all of them. */
+export function totalFaults(results: readonly RunResult[], kind: FaultKind): number {
+  return results.reduce((sum, { faults }) => sum + (faults[kind] ?? 0), 0);
 }
 
 /** How often something was done in all of them. */

@@ -25,11 +25,7 @@ export interface Counts {
   reads: number;
   /** CONNECTs that were accepted. */
   connects: number;
-  cuts: number;
-  adds: number;
-  removals: number;
   wipes: number;
-  transfers: number;
   refusals: number;
 }
 
@@ -42,11 +38,7 @@ export const NO_COUNTS: Readonly<Counts> = {
   deliveries: 0,
   reads: 0,
   connects: 0,
-  cuts: 0,
-  adds: 0,
-  removals: 0,
   wipes: 0,
-  transfers: 0,
   refusals: 0,
 };
 

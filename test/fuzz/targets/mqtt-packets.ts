@@ -9,16 +9,12 @@ import {
   readMessageProperties,
 } from "../../../src/edges/message-properties.js";
 import { Framer } from "../../../src/edges/mqtt/framer.js";
-import { type AckType, decodeAck } from "../../../src/edges/mqtt/packets/acknowledgement.js";
-import { decodeAuth } from "../../../src/edges/mqtt/packets/auth.js";
 import { decodeConnect, readLevel } from "../../../src/edges/mqtt/packets/connect.js";
-import { decodeDisconnect } from "../../../src/edges/mqtt/packets/disconnect.js";
 import { checkHeader, checkLength } from "../../../src/edges/mqtt/packets/fixed-header.js";
 import { PacketType } from "../../../src/edges/mqtt/packets/protocol.js";
 import { readPublish } from "../../../src/edges/mqtt/packets/publish.js";
-import { decodeSubscribe } from "../../../src/edges/mqtt/packets/subscribe.js";
-import { decodeUnsubscribe } from "../../../src/edges/mqtt/packets/unsubscribe.js";
 import { PacketRefused } from "../../../src/edges/mqtt/refusal.js";
+import { decodeSimple } from "../../mqtt/support/decode-simple.js";
 import { GOOD_PACKETS } from "../../unit/mqtt/packets/good-packets.js";
 import { must, type Target } from "../target.js";
 
@@ -62,18 +58,8 @@ function decode(level: Level, first: number, chunk: Buffer, start: number, end: 
       checkProperties(properties);
       return { ...read, properties, payload, topic: chunk.subarray(topicStart, topicEnd) };
     }
-    case PacketType.Subscribe:
-      return decodeSubscribe(level, chunk, start, end);
-    case PacketType.Unsubscribe:
-      return decodeUnsubscribe(level, chunk, start, end);
-    case PacketType.Disconnect:
-      return decodeDisconnect(level, chunk, start, end);
-    case PacketType.Auth:
-      return decodeAuth(chunk, start, end);
-    case PacketType.Pingreq:
-      return "pingreq";
     default:
-      return decodeAck(level, type as AckType, chunk, start, end);
+      return decodeSimple(level, type, chunk, start, end);
   }
 }
 

@@ -3,7 +3,8 @@
  * with 1 when one was not found, or not as what it is.
  */
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
+import { Options } from "../../../load/lib/options.js";
+import { runMain } from "../../../load/lib/support.js";
 import { currentCommit, recordRun } from "../../../load/reliability/record.js";
 import { PLANTS } from "../plants.js";
 import { type ChangedProgram, changedProgram } from "./changed-program.js";
@@ -62,18 +63,11 @@ function lineOf({ quarry, seeds, said, objection, seconds }: Found): string {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      only: { type: "string", default: "" },
-      jobs: { type: "string", default: String(availableParallelism()) },
-      "seeds-max": { type: "string" },
-      record: { type: "boolean", default: false },
-    },
-  });
-  const commit = values.record ? currentCommit() : "";
-  const begunMs = performance.now();
-  const seedsMax = values["seeds-max"] === undefined ? null : Number(values["seeds-max"]);
-  const waiting = tasks(values.only, seedsMax);
+  const given = new Options(["only", "jobs", "seeds-max"], ["record"]);
+  const [begunMs, commit] = [performance.now(), given.has("record") ? currentCommit() : ""];
+  const only = given.has("only") ? given.text("only", "") : "";
+  const seedsMax = given.has("seeds-max") ? given.number("seeds-max", 1) : null;
+  const waiting = tasks(only, seedsMax);
   const all: Found[] = [];
   const work = async (): Promise<void> => {
     for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
@@ -82,10 +76,10 @@ async function main(): Promise<number> {
       process.stdout.write(`${lineOf(one)}\n`);
     }
   };
-  await Promise.all(Array.from({ length: Number(values.jobs) }, work));
+  await Promise.all(Array.from({ length: given.number("jobs", availableParallelism()) }, work));
   const missed = all.filter(({ objection }) => objection !== null);
   process.stdout.write(`${all.length} planted bugs, ${missed.length} not found\n`);
-  if (values.record) {
+  if (given.has("record")) {
     const rows = all.map(({ quarry, seeds, said, objection }) => ({
       name: quarry.name,
       rounds: seeds,
@@ -97,8 +91,9 @@ async function main(): Promise<number> {
         said: said ?? "-",
       },
     }));
+    const chosen = given.chosen(["only", "seeds-max"]);
     recordRun("mutants", {
-      command: "npm run sim:mutants",
+      command: `npm run sim:mutants${chosen}`,
       commit,
       seconds: (performance.now() - begunMs) / 1_000,
       rows,
@@ -107,12 +102,4 @@ async function main(): Promise<number> {
   return all.length > 0 && missed.length === 0 ? 0 : 1;
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 2;
-  },
-);
+runMain(main);

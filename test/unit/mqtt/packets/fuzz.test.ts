@@ -3,16 +3,12 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { readMessageProperties } from "../../../../src/edges/message-properties.js";
 import { Framer } from "../../../../src/edges/mqtt/framer.js";
-import { type AckType, decodeAck } from "../../../../src/edges/mqtt/packets/acknowledgement.js";
-import { decodeAuth } from "../../../../src/edges/mqtt/packets/auth.js";
 import { decodeConnect, readLevel } from "../../../../src/edges/mqtt/packets/connect.js";
-import { decodeDisconnect } from "../../../../src/edges/mqtt/packets/disconnect.js";
 import { checkHeader } from "../../../../src/edges/mqtt/packets/fixed-header.js";
 import { PacketType } from "../../../../src/edges/mqtt/packets/protocol.js";
 import { readPublish } from "../../../../src/edges/mqtt/packets/publish.js";
-import { decodeSubscribe } from "../../../../src/edges/mqtt/packets/subscribe.js";
-import { decodeUnsubscribe } from "../../../../src/edges/mqtt/packets/unsubscribe.js";
 import { limits } from "../../../../src/limits.js";
+import { decodeSimple } from "../../../mqtt/support/decode-simple.js";
 import { bytes, packet, text } from "../../../mqtt/support/raw-client.js";
 import { GOOD_PACKETS } from "./good-packets.js";
 import { refusalOr } from "./outcome.js";
@@ -33,18 +29,8 @@ function decode(level: Level, first: number, chunk: Buffer, start: number, end: 
       readMessageProperties(read.properties);
       return read;
     }
-    case PacketType.Subscribe:
-      return decodeSubscribe(level, chunk, start, end);
-    case PacketType.Unsubscribe:
-      return decodeUnsubscribe(level, chunk, start, end);
-    case PacketType.Disconnect:
-      return decodeDisconnect(level, chunk, start, end);
-    case PacketType.Auth:
-      return decodeAuth(chunk, start, end);
-    case PacketType.Pingreq:
-      return "pingreq";
     default:
-      return decodeAck(level, type as AckType, chunk, start, end);
+      return decodeSimple(level, type, chunk, start, end);
   }
 }
 
