@@ -25,6 +25,7 @@ import type { PeerIdentity } from "./transport/handshake.js";
 import type { PeerFrame, PeerView } from "./transport/transport.js";
 import type { HardState, LogIndex, MembershipChange, NodeId, PeerMessage } from "./types.js";
 import { WallClocks } from "./wall-clocks.js";
+import { WarningGate } from "./warning-gate.js";
 
 /** The leader's chores come every so many ticks. */
 const CHORE_TICKS = 4;
@@ -63,6 +64,7 @@ export class RaftNode {
       onUsed: () => this.#loop?.kick(),
     });
     const status = (): CoreStatus => this.#core.status();
+    const isAlive = (member: NodeId): boolean => this.#isAlive(member);
     const send = (to: NodeId, frame: PeerFrame): void => transport.send(to, frame);
     this.#acquaintances = new Acquaintances(() => this.#membership.roster);
     this.#calls = new Calls({ group, send, after, lastCall: Math.floor(options.random() * FIRST_CALL_MAX) });
@@ -83,21 +85,19 @@ export class RaftNode {
       propose: (change) => this.#core.proposeChange(change),
       transferLeader: (to) => this.#core.use((core) => core.transferLeader(to)),
       met: (member) => this.#acquaintances.get(member),
-      isAlive: (member) => this.#isAlive(member),
+      isAlive,
       after,
       monotonicMs,
     });
-    this.#reports = new MemberReports({
-      calls: this.#calls,
-      status,
-      isAlive: (member) => this.#isAlive(member),
-    });
+    this.#reports = new MemberReports({ calls: this.#calls, status, isAlive });
     this.#clocks = new WallClocks(id, this.#calls, ticker, () => this.#membership.current.voters);
     this.#proposals = new Proposals({
       group,
       status,
       append: (payloads) => this.#core.append(payloads),
       send,
+      canRead: (payload) => options.machine.canRead(payload),
+      warnings: new WarningGate(ticker, onWarning),
     });
     this.#sender = new SnapshotSender({
       calls: this.#calls,
@@ -318,7 +318,7 @@ export class RaftNode {
         this.#step(frame.message);
         return;
       case "proposal":
-        this.#proposals.received(frame.payload);
+        this.#proposals.received(from, frame.payload);
         this.#loop?.kick();
         return;
       default:

@@ -5,6 +5,7 @@
 import type { CoreStatus } from "./core-types.js";
 import type { PeerFrame } from "./transport/transport.js";
 import type { GroupId, NodeId } from "./types.js";
+import type { WarningGate } from "./warning-gate.js";
 
 export interface ProposalsOptions {
   readonly group: GroupId;
@@ -12,6 +13,9 @@ export interface ProposalsOptions {
   /** Appends entries if this node leads. */
   readonly append: (payloads: readonly Uint8Array[]) => boolean;
   readonly send: (to: NodeId, frame: PeerFrame) => void;
+  /** See `StateMachine.canRead`. */
+  readonly canRead: (payload: Uint8Array) => boolean;
+  readonly warnings: Pick<WarningGate, "warn">;
 }
 
 /** What comes from peers while this node's disk stands still, and is sent again meanwhile, must not fill the memory. */
@@ -39,11 +43,16 @@ export class Proposals {
     return true;
   }
 
-  /** A peer takes this node for the leader. */
-  received(payload: Uint8Array): void {
-    if (this.#options.status().role !== "leader") return;
+  /** A peer takes this node for the leader. What cannot be read is left out: once in the log it would stop every node. */
+  received(from: NodeId, payload: Uint8Array): void {
+    const { status, canRead, warnings } = this.#options;
+    if (status().role !== "leader") return;
     // Dropped ones are sent again by their origin, as are those that an append does not take.
     if (this.#receivedBytes + payload.byteLength > RECEIVED_BYTES_MAX) return;
+    if (!canRead(payload)) {
+      warnings.warn({ peer: from }, "a peer proposed what this release cannot read: it stays out of the log");
+      return;
+    }
     this.#received.push(payload);
     this.#receivedBytes += payload.byteLength;
   }

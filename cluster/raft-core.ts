@@ -25,6 +25,7 @@ import {
   type LogIndex,
   type MembershipChange,
   type NodeId,
+  PEER_MESSAGE_KINDS,
   type PeerMessage,
   type SnapshotMeta,
 } from "./types.js";
@@ -132,6 +133,7 @@ function toEngineMessage({ kind, entries, snapshot, context, ...numbers }: PeerM
 }
 
 function fromEngineMessage(message: EngineMessage): PeerMessage {
+  assertInvariant(PEER_MESSAGE_KINDS.has(message.type), `a message of kind ${message.type} is for no peer`);
   return {
     kind: message.type,
     to: message.to,

@@ -32,6 +32,12 @@ export interface StateMachine {
    */
   apply(entries: readonly CommittedEntry[]): void;
 
+  /**
+   * Whether `apply` can read this payload. A leader asks before it appends what a peer hands it: a payload that cannot be read would
+   * stop every node of the group, at each of its starts. Never throws, changes nothing; `data` may be kept as in `apply`.
+   */
+  canRead(data: Uint8Array): boolean;
+
   /** Makes what is applied durable and holds it still for a snapshot. One pin at a time. */
   pin(): Promise<PinnedState>;
 

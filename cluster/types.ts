@@ -99,7 +99,15 @@ export interface MembershipChange {
 }
 
 /**
- * A message of the Raft protocol on its way to a peer, as the core gave it. `kind` is the core's own number (etcd's MessageType).
+ * etcd's numbers of what members say to each other: MsgApp, MsgAppResp, MsgVote, MsgVoteResp, MsgSnap, MsgHeartbeat, MsgHeartbeatResp,
+ * MsgTimeoutNow, MsgPreVote, MsgPreVoteResp. The others a node says to its own core, or they go a way of their own here (proposals, reads,
+ * transfers) whose rules a peer would get around with them.
+ */
+export const PEER_MESSAGE_KINDS: ReadonlySet<number> = new Set([3, 4, 5, 6, 7, 8, 9, 14, 17, 18]);
+
+/**
+ * A message of the Raft protocol on its way to a peer, as the core gave it. `kind` is the core's own number (etcd's MessageType), one
+ * of `PEER_MESSAGE_KINDS`.
  * Frozen by convention: it may be shared between sender and receiver within one process.
  */
 export interface PeerMessage {

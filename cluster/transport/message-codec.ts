@@ -9,7 +9,7 @@
 import { isChangeData } from "../change-data.js";
 import { ClusterError } from "../errors.js";
 import { parseJson, parseMeta } from "../log/snapshot-meta.js";
-import { type Entry, EntryKind, type PeerMessage, type SnapshotMeta } from "../types.js";
+import { type Entry, EntryKind, PEER_MESSAGE_KINDS, type PeerMessage, type SnapshotMeta } from "../types.js";
 
 /** Version of the format; a newer one is refused. */
 export const MESSAGE_VERSION = 1;
@@ -107,6 +107,7 @@ export function decodeMessage(bytes: Uint8Array): PeerMessage {
   if (version !== MESSAGE_VERSION)
     throw malformed(`version ${version}, this release knows ${MESSAGE_VERSION}`);
   const kind = reader.u8();
+  if (!PEER_MESSAGE_KINDS.has(kind)) throw malformed(`a message of kind ${kind}`);
   const flags = reader.u8();
   if (flags > (FLAG_REJECT | FLAG_SNAPSHOT)) throw malformed(`flags ${flags}`);
   const [term, logTerm, index, commit, rejectHint] = [

@@ -6,13 +6,13 @@
  */
 import { assertInvariant } from "../errors.js";
 import type { NodeId } from "../types.js";
+import { WarningGate } from "../warning-gate.js";
 import { encodeFrame } from "./frame-codec.js";
 import type { HandshakeSelf, PeerIdentity, RefusalCode } from "./handshake.js";
 import { PeerLink } from "./peer-link.js";
 import { PeerListener } from "./peer-listener.js";
 import { type Lane, laneOf, type PeerFrame, type PeerView, type Transport } from "./transport.js";
 import { DEFAULT_TIMINGS, type TcpTransportOptions, type TransportTimings } from "./transport-options.js";
-import { WarningGate } from "./warning-gate.js";
 
 export type { TcpTransportOptions } from "./transport-options.js";
 

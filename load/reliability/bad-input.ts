@@ -284,4 +284,12 @@ export const PEER_INPUT: readonly PeerInput[] = [
       "with a wrong proof hears peer_unauthorized and no word on the membership",
     ),
   },
+  {
+    input:
+      "from a member that is let in: a batch for the log that nobody can read, Raft messages that are for a node's own core",
+    tried: [
+      ...tried("test/bad-input/proposals.test.ts")("an envelope of a later release", "noise"),
+      ...tried("test/unit/cluster/message-codec.test.ts")("a proposal, which has a frame of its own"),
+    ],
+  },
 ];

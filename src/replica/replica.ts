@@ -7,7 +7,7 @@ import { ClusterError } from "../../cluster/errors.js";
 import type { SnapshotSource } from "../../cluster/log/snapshot-store.js";
 import type { CommittedEntry, PinnedState, StateMachine } from "../../cluster/state-machine.js";
 import { decodeEnvelope } from "../commands/codec.js";
-import { asError, assertInvariant } from "../errors.js";
+import { asError, assertInvariant, FatalError } from "../errors.js";
 import type { Applied, Effect } from "../state-machine/effects.js";
 import { Machine } from "../state-machine/machine.js";
 import type { MessageStore, StoreMark } from "../store/message-store.js";
@@ -81,6 +81,18 @@ export class Replica implements StateMachine {
       this.#options.onApplied(applied);
     }
     this.#dirty = true;
+  }
+
+  canRead(data: Uint8Array): boolean {
+    // No command at all is the leader's own entry, and never a proposal.
+    if (data.byteLength === 0) return false;
+    try {
+      decodeEnvelope(data);
+      return true;
+    } catch (error) {
+      if (error instanceof FatalError) return false;
+      throw error;
+    }
   }
 
   /** Makes what is applied now durable; does nothing when nothing was applied since the last time. */

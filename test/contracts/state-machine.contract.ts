@@ -49,6 +49,24 @@ export function describeStateMachine(name: string, prepare: () => Promise<StateM
       expect(await under.texts(machine)).toEqual(["a", "b", "c"]);
     });
 
+    it("knows what it can read, and is the same after it looked", async () => {
+      const under = await prepare();
+      const machine = await under.open();
+      machine.apply([entry(2, under.command("a"))]);
+      const whole = under.command("b");
+      expect(machine.canRead(whole)).toBe(true);
+      for (const other of [
+        EMPTY,
+        whole.slice(0, -1),
+        whole.slice(1),
+        Buffer.from("no command"),
+        Buffer.alloc(300),
+      ])
+        expect(machine.canRead(other)).toBe(false);
+      machine.apply([entry(3, whole)]);
+      expect(await under.texts(machine)).toEqual(["a", "b"]);
+    });
+
     it("after a kill is where its durable index says; applied again from there it is where it was", async () => {
       const under = await prepare();
       const machine = await under.open();

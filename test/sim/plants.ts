@@ -92,6 +92,7 @@ function applyBeforePersist(log: LogStore, replica: Replica): { log: LogStore; m
       return replica.durableIndex;
     },
     apply: (entries) => replica.apply(entries.filter(({ index }) => index > early)),
+    canRead: (data) => replica.canRead(data),
     pin: () => replica.pin(),
     restore: (source) => replica.restore(source),
   };

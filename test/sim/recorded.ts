@@ -15,6 +15,7 @@ export function recorded(
       tell(entries);
       machine.apply(entries);
     },
+    canRead: (data) => machine.canRead(data),
     pin: () => machine.pin(),
     async restore(source) {
       onRestore();

@@ -19,6 +19,11 @@ export class CountingMachine implements StateMachine {
     }
   }
 
+  /** Any text but one that says so. */
+  canRead(data: Uint8Array): boolean {
+    return data.byteLength > 0 && !Buffer.from(data).toString().startsWith("unreadable");
+  }
+
   async pin(): Promise<PinnedState> {
     const index = this.appliedIndex;
     const state = Buffer.from(JSON.stringify({ index, applied: this.applied }));

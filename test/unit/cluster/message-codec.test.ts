@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ClusterError } from "../../../cluster/errors.js";
 import { decodeMessage, encodeMessage } from "../../../cluster/transport/message-codec.js";
-import { EntryKind, type PeerMessage } from "../../../cluster/types.js";
+import { EntryKind, PEER_MESSAGE_KINDS, type PeerMessage } from "../../../cluster/types.js";
 
 const integer = fc.maxSafeNat();
 const id = fc.stringMatching(/^[1-9][0-9]{0,5}$/);
@@ -32,7 +32,7 @@ const confState = fc.record({
   autoLeave: fc.boolean(),
 });
 const message: fc.Arbitrary<PeerMessage> = fc.record({
-  kind: fc.nat({ max: 18 }),
+  kind: fc.constantFrom(...PEER_MESSAGE_KINDS),
   to: id,
   from: id,
   term: integer,
@@ -130,21 +130,38 @@ describe("Raft messages between peers", () => {
     );
   });
 
+  const plainest: PeerMessage = {
+    kind: 3,
+    to: "2",
+    from: "1",
+    term: 1,
+    logTerm: 1,
+    index: 1,
+    entries: [],
+    commit: 1,
+    snapshot: null,
+    reject: false,
+    rejectHint: 0,
+    context: "",
+  };
+
+  test.each([
+    ["an order to stand for election", 0],
+    ["an order to send heartbeats", 1],
+    ["a proposal, which has a frame of its own and is read before it is appended", 2],
+    ["news of an unreachable peer", 10],
+    ["news of a snapshot", 11],
+    ["an order to count the members that answer", 12],
+    ["an order to hand over", 13],
+    ["a question for a read index", 15],
+    ["the answer to one", 16],
+    ["a kind that there is not", 19],
+  ])("%s is no peer's to send", (_what, kind) => {
+    expect(refusal(encodeMessage({ ...plainest, kind }))).toHaveProperty("code", "peer_frame");
+  });
+
   test("a newer version is refused", () => {
-    const bytes = encodeMessage({
-      kind: 3,
-      to: "2",
-      from: "1",
-      term: 1,
-      logTerm: 1,
-      index: 1,
-      entries: [],
-      commit: 1,
-      snapshot: null,
-      reject: false,
-      rejectHint: 0,
-      context: "",
-    });
+    const bytes = encodeMessage(plainest);
     bytes[0] = 2;
     expect(refusal(bytes)).toHaveProperty("message", expect.stringContaining("version 2"));
   });

@@ -8,6 +8,7 @@ let status: CoreStatus;
 let appended: string[][];
 let isTaken: boolean;
 let sent: { readonly to: string; readonly frame: PeerFrame }[];
+let warned: string[];
 let proposals: Proposals;
 
 const as = (role: CoreStatus["role"], leaderId: string): CoreStatus => ({
@@ -25,6 +26,7 @@ beforeEach(() => {
   appended = [];
   sent = [];
   isTaken = true;
+  warned = [];
   proposals = new Proposals({
     group: 0,
     status: () => status,
@@ -33,6 +35,8 @@ beforeEach(() => {
       return isTaken;
     },
     send: (to, frame) => sent.push({ to, frame }),
+    canRead: (payload) => Buffer.from(payload).toString() !== "?",
+    warnings: { warn: ({ peer }) => warned.push(String(peer)) },
   });
 });
 
@@ -53,7 +57,7 @@ test("a follower sends to its leader, and without one says so", () => {
 });
 
 test("what came from peers goes in together, in order, and in pieces that the core can take", () => {
-  for (let nth = 0; nth < 2_500; nth += 1) proposals.received(Buffer.from(`${nth}`));
+  for (let nth = 0; nth < 2_500; nth += 1) proposals.received("2", Buffer.from(`${nth}`));
   expect(appended).toEqual([]);
   proposals.flush();
   expect(appended.map(({ length }) => length)).toEqual([1_000, 1_000, 500]);
@@ -64,7 +68,7 @@ test("what came from peers goes in together, in order, and in pieces that the co
 
 test("what comes to a node that does not lead is left to be sent again", () => {
   status = as("follower", "3");
-  proposals.received(Buffer.from("a"));
+  proposals.received("2", Buffer.from("a"));
   status = as("leader", "1");
   proposals.flush();
   expect(appended).toEqual([]);
@@ -72,10 +76,17 @@ test("what comes to a node that does not lead is left to be sent again", () => {
 
 test("while nothing is flushed, as a disk stands still, no more is kept than so many bytes", () => {
   const large = Buffer.alloc(1024 * 1024);
-  for (let nth = 0; nth < 200; nth += 1) proposals.received(large);
+  for (let nth = 0; nth < 200; nth += 1) proposals.received("2", large);
   proposals.flush();
   expect(appended.flat().length).toBe(64);
-  proposals.received(large);
+  proposals.received("2", large);
   proposals.flush();
   expect(appended.flat().length).toBe(65);
+});
+
+test("what cannot be read is left out, wherever it stands, and its sender is told of", () => {
+  for (const text of ["?", "a", "?", "b"]) proposals.received(text === "b" ? "3" : "2", Buffer.from(text));
+  proposals.flush();
+  expect(appended).toEqual([["a", "b"]]);
+  expect(warned).toEqual(["2", "2"]);
 });

@@ -1,17 +1,20 @@
 /**
  * Lets a warning through once in a while and counts the rest: whoever can reach the peer port could otherwise fill the log.
  */
-import type { Ticker } from "./transport-options.js";
+import type { Ticker } from "./node-options.js";
 
 /** At most one warning of a text in so long. */
 const INTERVAL_MS = 5_000;
 
 export class WarningGate {
-  readonly #ticker: Ticker;
+  readonly #ticker: Pick<Ticker, "monotonicMs">;
   readonly #onWarning: (facts: Readonly<Record<string, unknown>>, text: string) => void;
   readonly #byText = new Map<string, { lastMs: number; held: number }>();
 
-  constructor(ticker: Ticker, onWarning: (facts: Readonly<Record<string, unknown>>, text: string) => void) {
+  constructor(
+    ticker: Pick<Ticker, "monotonicMs">,
+    onWarning: (facts: Readonly<Record<string, unknown>>, text: string) => void,
+  ) {
     this.#ticker = ticker;
     this.#onWarning = onWarning;
   }

@@ -1,7 +1,7 @@
 /** Warnings at a bounded rate: the first is heard at once, and none is forgotten. */
 import { expect, test } from "vitest";
-import { WarningGate } from "../../../../cluster/transport/warning-gate.js";
-import { ManualClock } from "../../../support/manual-clock.js";
+import { WarningGate } from "../../../cluster/warning-gate.js";
+import { ManualClock } from "../../support/manual-clock.js";
 
 test("a warning comes once in five seconds, with the number of those held back", () => {
   const clock = new ManualClock();
