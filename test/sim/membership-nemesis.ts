@@ -168,11 +168,11 @@ export class MembershipNemesis {
     world.after(LOOK_MS, () => this.#look());
   }
 
-  /** A founder that lost its disk knows those alone with whom it began: when all of them are gone nobody tells it that it was taken out. */
-  #isForgotten({ id, generation, arrival }: SimNode): boolean {
-    const { history, profile } = this.#setting;
-    const isLate = arrival === "founds" && generation > 0 && history.removed.has(id);
-    return isLate && !profile.voters.some((founder) => history.isMember(founder));
+  /** A removed node that knows only of removed ones: nobody tells it that it was taken out, until an operator looks after it. */
+  #isForgotten({ id, life }: SimNode): boolean {
+    const { history } = this.#setting;
+    const known = life?.raft.peers() ?? [];
+    return history.removed.has(id) && known.length > 0 && !known.some((peer) => history.isMember(peer.id));
   }
 
   #mayGo(id: NodeId): boolean {
