@@ -28,14 +28,16 @@ export class ClusterNode {
   readonly id: number;
   readonly place: Place;
   readonly #flags: readonly string[];
+  readonly #nodeArgs: readonly string[];
   #server: Server | undefined;
   #paused = false;
 
-  /** `flags` are those of membership (who founds, whom to join) and of the test. */
-  constructor(id: number, place: Place, flags: readonly string[]) {
+  /** `flags` are those of membership (who founds, whom to join) and of the test, `nodeArgs` those of Node itself. */
+  constructor(id: number, place: Place, flags: readonly string[], nodeArgs: readonly string[] = []) {
     this.id = id;
     this.place = place;
     this.#flags = flags;
+    this.#nodeArgs = nodeArgs;
   }
 
   get http(): Address {
@@ -87,6 +89,7 @@ export class ClusterNode {
       mqttPort: mqtt.port,
       launcher,
       program,
+      nodeArgs: this.#nodeArgs,
       flags,
       onLine: (line) => appendFileSync(logFile, `${line}\n`),
     };

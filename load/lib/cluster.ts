@@ -9,6 +9,8 @@ export interface ClusterOptions {
   readonly terrain: Terrain;
   /** More flags of every node. */
   readonly flags?: readonly string[];
+  /** Options of Node itself. */
+  readonly nodeArgs?: readonly string[];
 }
 
 const LEADER_TIMEOUT_MS = 30_000;
@@ -19,12 +21,14 @@ const POLL_MS = 50;
 export class Cluster {
   readonly terrain: Terrain;
   readonly #flags: readonly string[];
+  readonly #nodeArgs: readonly string[];
   readonly #nodes = new Map<number, ClusterNode>();
   #nextId = 1;
 
-  private constructor({ terrain, flags = [] }: ClusterOptions) {
+  private constructor({ terrain, flags = [], nodeArgs = [] }: ClusterOptions) {
     this.terrain = terrain;
     this.#flags = flags;
+    this.#nodeArgs = nodeArgs;
   }
 
   /** Founds a cluster: every node knows all the others from the beginning. Resolves when all are ready. */
@@ -44,7 +48,7 @@ export class Cluster {
       .join(",");
     for (const [id, place] of places) {
       const flags = ["--initial-cluster", founders, ...cluster.#flags];
-      cluster.#nodes.set(id, new ClusterNode(id, place, flags));
+      cluster.#nodes.set(id, new ClusterNode(id, place, flags, cluster.#nodeArgs));
     }
     cluster.#nextId = options.size + 1;
     try {
@@ -116,7 +120,7 @@ export class Cluster {
     const { host, port } = (await this.leader()).http;
     const place = await this.terrain.place(id);
     const flags = ["--join", `http://${host}:${port}`, ...(learner ? ["--learner"] : []), ...this.#flags];
-    const node = new ClusterNode(id, place, flags);
+    const node = new ClusterNode(id, place, flags, this.#nodeArgs);
     await node.start();
     this.#nodes.set(id, node);
     await this.waitForRole(id, learner ? ["learner"] : ["voter", "leader"]);

@@ -17,9 +17,12 @@ export interface SoakLoad {
 export const FILTER = "soak/#";
 const TOPICS = ["soak/a", "soak/b", "soak/c/deep"];
 const RETAINED_TOPIC = "soak/retained";
-const PAYLOAD_BYTES = 1_024;
+/** Large enough that the log is cut and segments are dropped every minute or two. */
+const PAYLOAD_BYTES = 4_096;
 const ANSWER_TIMEOUT_MS = 12_000;
 const RETRY_MS = 100;
+/** Also a request of which a node that was paused heard the end too late (408): it did nothing. */
+const MAY_COME_AGAIN: readonly number[] = [408, 429];
 const BATCH = 5;
 /** A watcher looks for another node now and then, as clients behind a load balancer do. */
 const STAY_MS = 45_000;
@@ -74,7 +77,7 @@ async function untilKnown(
       try {
         const { status, body: said } = await connection.ask("POST", path, body, headers);
         if (status < 300) return;
-        if (status < 500 && status !== 429) {
+        if (!MAY_COME_AGAIN.includes(status) && status < 500) {
           load.rows.report(`${key} was answered with ${status} ${said}`);
           return;
         }

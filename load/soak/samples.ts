@@ -1,15 +1,14 @@
-/** What each node takes of its machine, every few seconds, from outside: memory, heap, descriptors, sockets, disk. */
+/** What each node takes of its machine, every few seconds, from outside: descriptors, sockets, disk, memory; and what the lasting one holds. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Cluster } from "../lib/cluster.js";
 import type { ClusterNode } from "../lib/cluster-node.js";
 import { HttpConnection } from "../lib/http-client.js";
 import type { Sample } from "./flatness.js";
+import { askMemory } from "./memory.js";
 
 const MIB = 1024 * 1024;
 const METRICS_TIMEOUT_MS = 3_000;
-const HEAP = /^nodejs_heap_size_used_bytes (\S+)$/m;
-const EXTERNAL = /^nodejs_external_memory_bytes (\S+)$/m;
 
 function rssMiB(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
@@ -43,13 +42,12 @@ function bytesUnder(path: string, seen = new Set<number>()): number {
   }
 }
 
-async function heapMiB(node: ClusterNode): Promise<number | null> {
-  if (node.paused) return null;
+/** Numbers that GET /metrics gives: each set of labels is one. `null` when it does not answer in time. */
+async function metricSeries(node: ClusterNode): Promise<number | null> {
   const connection = new HttpConnection(node.http, METRICS_TIMEOUT_MS);
   try {
-    const { body } = await connection.ask("GET", "/metrics");
-    const used = Number(HEAP.exec(body)?.[1]) + Number(EXTERNAL.exec(body)?.[1]);
-    return Number.isFinite(used) ? used / MIB : null;
+    const { status, body } = await connection.ask("GET", "/metrics");
+    return status === 200 ? body.split("\n").filter((line) => /^[a-z]/.test(line)).length : null;
   } catch {
     return null;
   } finally {
@@ -58,28 +56,41 @@ async function heapMiB(node: ClusterNode): Promise<number | null> {
 }
 
 /** One sample of each node that runs; `ageOf` gives how long it has been running, in seconds. */
-export async function sampleAll(
+export function sampleAll(
   cluster: Cluster,
   atSeconds: number,
   ageOf: (node: ClusterNode) => number,
-): Promise<Sample[]> {
-  const samples = cluster.running.map(async (node): Promise<Sample[]> => {
-    const heap = await heapMiB(node);
+): Sample[] {
+  return cluster.running.flatMap((node): Sample[] => {
     try {
       const { pid } = node.child;
       const { all, sockets } = descriptors(pid);
-      const values = {
-        "rss, MiB": rssMiB(pid),
-        ...(heap === null ? {} : { "heap, MiB": heap }),
-        descriptors: all,
-        sockets,
-        "disk, MiB": bytesUnder(node.place.dataDir) / MIB,
-      };
+      const disk = bytesUnder(node.place.dataDir) / MIB;
+      const values = { "rss, MiB": rssMiB(pid), descriptors: all, sockets, "disk, MiB": disk };
       return [{ node: node.id, atSeconds, ageSeconds: ageOf(node), values }];
     } catch {
       // It ended meanwhile.
       return [];
     }
   });
-  return (await Promise.all(samples)).flat();
+}
+
+/** What a node holds after a collection. */
+export async function sampleHeld(
+  node: ClusterNode,
+  atSeconds: number,
+  ageSeconds: number,
+): Promise<Sample[]> {
+  const memory = await askMemory(node);
+  const series = memory === null ? null : await metricSeries(node);
+  if (memory === null || series === null) return [];
+  const values = {
+    "live heap, MiB": memory.heapMiB,
+    "buffers held, MiB": memory.buffersMiB,
+    "other memory, MiB": memory.otherMiB,
+    "timers and handles": memory.resources,
+    "series of metrics": series,
+    "state file, MiB": bytesUnder(join(node.place.dataDir, "groups", "0", "state")) / MIB,
+  };
+  return [{ node: node.id, atSeconds, ageSeconds, values }];
 }

@@ -1,0 +1,50 @@
+/**
+ * Before the soak's clock runs, everything with a ceiling that an hour would only just reach is filled up to it: remembered
+ * Idempotency-Keys, the newest messages in memory, what retention keeps. What grows after that has no ceiling.
+ */
+import type { Cluster } from "../lib/cluster.js";
+import { HttpConnection, topicPath } from "../lib/http-client.js";
+
+/** Keys that a group remembers; beyond that it forgets the oldest. */
+const KEYS = 100_000;
+const ASKERS = 192;
+const BATCHES = 64;
+const BATCH_MESSAGES = 64;
+const PAYLOAD_BYTES = 16 * 1024;
+
+/** Rejects when a request is not answered with success: no fault has begun yet. */
+export async function fill(cluster: Cluster): Promise<void> {
+  const message = `${JSON.stringify("x".repeat(PAYLOAD_BYTES))}\n`;
+  const batch = message.repeat(BATCH_MESSAGES);
+  await ask(cluster, 2, BATCHES, (at) => [batch, "application/x-ndjson", `fill-batch-${at}`]);
+  await ask(cluster, ASKERS, KEYS, (at) => ["x", "text/plain", `fill-${at}`]);
+}
+
+type Request = readonly [body: string, contentType: string, key: string];
+
+/** `count` requests by so many askers, each at one node. */
+async function ask(
+  cluster: Cluster,
+  askers: number,
+  count: number,
+  request: (at: number) => Request,
+): Promise<void> {
+  const { running } = cluster;
+  let next = 0;
+  const one = async (asker: number): Promise<void> => {
+    const node = running[asker % running.length];
+    if (node === undefined) throw new Error("no node runs");
+    const connection = new HttpConnection(node.http);
+    try {
+      while (next < count) {
+        const [body, type, key] = request(next++);
+        const headers = { "content-type": type, "idempotency-key": key };
+        const answer = await connection.ask("POST", `${topicPath("fill")}/messages`, body, headers);
+        if (answer.status >= 300) throw new Error(`${key} was answered with ${answer.status} ${answer.body}`);
+      }
+    } finally {
+      connection.close();
+    }
+  };
+  await Promise.all(Array.from({ length: askers }, (_, asker) => one(asker)));
+}

@@ -1,0 +1,35 @@
+/** What a node holds after a collection, asked for from outside: the probe inside prints it at a signal. */
+import type { ClusterNode } from "../lib/cluster-node.js";
+import { builtFile } from "../lib/paths.js";
+
+export interface Memory {
+  /** Objects. */
+  readonly heapMiB: number;
+  /** What objects hold outside of the heap: buffers. */
+  readonly buffersMiB: number;
+  /** The rest of the process that is no file's: what libraries took, and what the allocator keeps. */
+  readonly otherMiB: number;
+  /** Timers, sockets, requests under way. */
+  readonly resources: number;
+}
+
+export const MEMORY_LINE = "memory after a collection";
+const ANSWER_TIMEOUT_MS = 10_000;
+
+/** Options of Node that put the probe into a node. */
+export function probeArgs(): readonly string[] {
+  return ["--expose-gc", "--import", builtFile("load", "soak", "probe.js")];
+}
+
+function memoryIn(line: string): Memory | undefined {
+  return line.includes(MEMORY_LINE) ? (JSON.parse(line) as Memory) : undefined;
+}
+
+/** `null` from a node that is paused or ends meanwhile. It must have been started with the probe. */
+export async function askMemory(node: ClusterNode): Promise<Memory | null> {
+  if (!node.running || node.paused) return null;
+  const { child } = node;
+  const answered = child.waitForLine(memoryIn, ANSWER_TIMEOUT_MS, "it said what it holds");
+  child.signal("SIGUSR2");
+  return answered.catch(() => null);
+}
