@@ -213,10 +213,10 @@ function tableOf(trends: readonly Trend[], minutes: number): Table {
   };
 }
 
-/** Bytes that each publish would have to leave in the heap to pass the bound. */
-function bytesToShow({ publishedSinceHalf }: Soak, trends: readonly Trend[]): number {
+/** Bytes that each of so many publishes would have to leave in the heap to pass the bound. */
+function bytesToShow(publishes: number, trends: readonly Trend[]): number {
   const heap = trends.find(({ figure }) => figure === "live heap, MiB");
-  return heap === undefined ? 0 : Math.ceil((heap.gainMax * BYTES_PER_MIB) / publishedSinceHalf);
+  return heap === undefined ? 0 : Math.ceil((heap.gainMax * BYTES_PER_MIB) / publishes);
 }
 
 function figuresOf(soak: Soak, trends: readonly Trend[]): Record<string, number> {
@@ -230,7 +230,7 @@ function figuresOf(soak: Soak, trends: readonly Trend[]): Record<string, number>
   return {
     "messages in rows": rows.acknowledgedCount,
     "publishes in the second half": soak.publishedSinceHalf,
-    "bytes a publish that would show in the heap": bytesToShow(soak, trends),
+    "bytes a publish that would show in the heap": bytesToShow(soak.publishedSinceHalf, trends),
     ...Object.fromEntries([...sessions, ...struck, ...own]),
     "short sessions": counts.visits,
     "shared deliveries": counts.shared,

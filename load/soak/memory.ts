@@ -7,8 +7,8 @@ export interface Memory {
   readonly heapMiB: number;
   /** What objects hold outside of the heap: buffers. */
   readonly buffersMiB: number;
-  /** The rest of the process that is no file's: what libraries took, and what the allocator keeps. */
-  readonly otherMiB: number;
+  /** All of the process that is neither the heap nor a file's: those buffers, what libraries took, what the allocator keeps of what was freed. */
+  readonly outsideMiB: number;
   /** Timers, sockets, requests under way. */
   readonly resources: number;
 }

@@ -18,7 +18,7 @@ function measure(): Memory {
   return {
     heapMiB: heapUsed / MIB,
     buffersMiB: external / MIB,
-    otherMiB: anonymousMiB() - (heapTotal + external) / MIB,
+    outsideMiB: anonymousMiB() - heapTotal / MIB,
     resources: process.getActiveResourcesInfo().length,
   };
 }

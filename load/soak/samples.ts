@@ -87,7 +87,7 @@ export async function sampleHeld(
   const values = {
     "live heap, MiB": memory.heapMiB,
     "buffers held, MiB": memory.buffersMiB,
-    "other memory, MiB": memory.otherMiB,
+    "outside of the heap, MiB": memory.outsideMiB,
     "timers and handles": memory.resources,
     "series of metrics": series,
     "state file, MiB": bytesUnder(join(node.place.dataDir, "groups", "0", "state")) / MIB,

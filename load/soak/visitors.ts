@@ -12,6 +12,8 @@ const SHARE_MEMBERS = 3;
 const SHARE_STAY_MS = 20_000;
 const TOPIC_LIFE_MS = 5_000;
 const RETRY_MS = 250;
+/** Many and cheap: what each publish would leave behind adds up. */
+const LOOSE = { payloadBytes: 200, burst: 10, pauseMs: 20 } as const;
 
 /** What they did, for the report. */
 export interface VisitorCounts {
@@ -122,6 +124,7 @@ async function topics(load: SoakLoad, counts: VisitorCounts): Promise<void> {
 
 /** Fire and forget, over QoS 0. */
 async function qos0(load: SoakLoad, counts: VisitorCounts): Promise<void> {
+  const payload = "x".repeat(LOOSE.payloadBytes);
   while (load.goesOn()) {
     const node = anyNode(load);
     let isOver = node === undefined;
@@ -134,9 +137,9 @@ async function qos0(load: SoakLoad, counts: VisitorCounts): Promise<void> {
         const { client } = await StrictClient.open(node.mqtt, options, new ClientStore(), { onClose });
         const endMs = performance.now() + SHARE_STAY_MS;
         while (!isOver && load.goesOn() && performance.now() < endMs) {
-          client.publishLoose("loose/qos0", "x".repeat(200));
-          counts.qos0 += 1;
-          await delay(20);
+          for (let at = 0; at < LOOSE.burst; at++) client.publishLoose("loose/qos0", payload);
+          counts.qos0 += LOOSE.burst;
+          await delay(LOOSE.pauseMs);
         }
         client.disconnect();
       }
