@@ -15,6 +15,7 @@ export const FAULT_KINDS = [
   "isolated node",
   "flapping link",
   "one-way cut for good",
+  "minority in trouble for good",
   "frame lost",
   "frame twice",
   "frame overtaken",

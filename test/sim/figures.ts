@@ -2,7 +2,7 @@
 import type { CampaignRow } from "../../load/reliability/record.js";
 import { FAULT_KINDS } from "./fault-kind.js";
 import type { Size } from "./profile.js";
-import type { RunResult } from "./simulation.js";
+import type { Mode, RunResult } from "./simulation.js";
 
 const MS_PER_HOUR = 3_600_000;
 
@@ -53,9 +53,9 @@ export class Figures {
   }
 
   /** For the record: work as it is called, faults with a mark before their name. */
-  row(): CampaignRow {
+  row(mode: Mode): CampaignRow {
     return {
-      name: `${this.nodes} nodes`,
+      name: `${this.nodes} nodes${mode === "both" ? "" : `, ${mode}`}`,
       rounds: this.seeds,
       violations: this.violations,
       figures: {

@@ -11,17 +11,20 @@ import { runCrew } from "./crew.js";
 import { Figures } from "./figures.js";
 import type { Length, Size } from "./profile.js";
 import { shrink } from "./shrink.js";
-import { type RunOptions, run } from "./simulation.js";
+import { type Mode, type RunOptions, run } from "./simulation.js";
 import type { Assignment } from "./worker.js";
 
 const SIZES: readonly Size[] = [1, 3, 5];
+const MODES: readonly Mode[] = ["both", "safety", "liveness"];
 /** Of ten seeds, when nobody says how many nodes. */
 const MIX: readonly Size[] = [3, 5, 3, 1, 3, 5, 3, 1, 3, 5];
 const PROGRESS_MS = 10_000;
 
-const HELP = `npm run sim -- [--seeds N] [--first S] [--nodes 1|3|5] [--short] [--jobs J] [--record]
-npm run sim -- --seed S --nodes 1|3|5 [--short] [--trace] [--shrink]
+const HELP = `npm run sim -- [--seeds N] [--first S] [--nodes 1|3|5] [--short] [--mode M] [--jobs J] [--record]
+npm run sim -- --seed S --nodes 1|3|5 [--short] [--mode M] [--trace] [--shrink]
 npm run sim -- --replay JSON [--trace]     what --shrink printed
+
+modes: both (usual), safety (nothing is ever wrong), liveness (a majority that is left alone serves)
 `;
 
 function write(text: string): void {
@@ -34,6 +37,7 @@ interface Request {
   /** `null` for the mix. */
   readonly nodes: Size | null;
   readonly length: Length;
+  readonly mode: Mode;
   readonly jobs: number;
   readonly isRecorded: boolean;
   /** One seed is run here, and its story told. */
@@ -52,6 +56,7 @@ function requestOf(): Request | null {
       seed: { type: "string" },
       nodes: { type: "string" },
       short: { type: "boolean", default: false },
+      mode: { type: "string", default: "both" },
       jobs: { type: "string", default: String(availableParallelism()) },
       record: { type: "boolean", default: false },
       trace: { type: "boolean", default: false },
@@ -64,12 +69,15 @@ function requestOf(): Request | null {
   const nodes = SIZES.find((known) => String(known) === values.nodes) ?? null;
   if (values.nodes !== undefined && nodes === null) throw new Error("--nodes takes 1, 3 or 5");
   const replay: RunOptions | null = values.replay === undefined ? null : JSON.parse(values.replay);
+  const mode = MODES.find((known) => known === values.mode);
+  if (mode === undefined) throw new Error(`--mode takes ${MODES.join(", ")}`);
   const isOne = values.seed !== undefined || replay !== null;
   return {
     first: numberOf(values.seed ?? values.first, values.seed === undefined ? "first" : "seed"),
     seeds: isOne ? 1 : numberOf(values.seeds, "seeds"),
     nodes,
     length: values.short ? "short" : "long",
+    mode,
     jobs: Math.max(1, numberOf(values.jobs, "jobs")),
     isRecorded: values.record,
     isOne,
@@ -84,20 +92,21 @@ function nodesOf(seed: number): Size {
   return MIX[seed % MIX.length] ?? 3;
 }
 
-function* assignmentsOf({ first, seeds, nodes, length }: Request): Generator<Assignment> {
+function* assignmentsOf({ first, seeds, nodes, length, mode }: Request): Generator<Assignment> {
   for (let seed = first; seed < first + seeds; seed += 1)
-    yield { seed, nodes: nodes ?? nodesOf(seed), length };
+    yield { seed, nodes: nodes ?? nodesOf(seed), length, mode };
 }
 
 async function runOne({
   first: seed,
   nodes,
   length,
+  mode,
   trace,
   shrink: isShrunk,
   replay,
 }: Request): Promise<number> {
-  const options = replay ?? { seed, nodes: nodes ?? nodesOf(seed), length };
+  const options = replay ?? { seed, nodes: nodes ?? nodesOf(seed), length, mode };
   const figures = new Figures(options.nodes);
   const begun = process.cpuUsage();
   const result = await run({ ...options, ...(trace ? { print: write } : {}) });
@@ -115,8 +124,14 @@ async function runOne({
   return 1;
 }
 
+/** What else was typed. */
+function chosenOf({ first, nodes, length, mode }: Request): string {
+  const size = nodes === null ? "" : ` --nodes ${nodes}`;
+  return ` --first ${first}${size}${length === "short" ? " --short" : ""}${mode === "both" ? "" : ` --mode ${mode}`}`;
+}
+
 async function runMany(request: Request): Promise<number> {
-  const { seeds, jobs, isRecorded, length } = request;
+  const { seeds, jobs, isRecorded, mode } = request;
   const commit = isRecorded ? currentCommit() : "";
   const all = new Map(SIZES.map((nodes) => [nodes, new Figures(nodes)]));
   const sum = (of: (figures: Figures) => number): number =>
@@ -144,8 +159,8 @@ async function runMany(request: Request): Promise<number> {
     `seeds ${seeds} in ${seconds.toFixed(0)} s: ${Math.round((seeds / seconds) * 3_600)} seeds/hour, violations ${violations}`,
   );
   if (isRecorded) {
-    const command = `npm run sim -- --seeds ${seeds} --first ${request.first}${request.nodes === null ? "" : ` --nodes ${request.nodes}`}${length === "short" ? " --short" : ""}`;
-    recordRun("sim", { command, commit, seconds, rows: run.map((figures) => figures.row()) });
+    const command = `npm run sim -- --seeds ${seeds}${chosenOf(request)}`;
+    recordRun("sim", { command, commit, seconds, rows: run.map((figures) => figures.row(mode)) });
   }
   return violations === 0 ? 0 : 1;
 }

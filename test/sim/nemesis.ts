@@ -35,6 +35,8 @@ export class Nemesis {
   #luck: Chance;
   /** Strokes to come that follow closely. */
   #flurry = 0;
+  /** Left alone. */
+  #spared: readonly SimNode[] = [];
 
   constructor(setting: Setting, group: Group) {
     const { world, profile, network, history, strokes } = setting;
@@ -51,8 +53,32 @@ export class Nemesis {
     this.#next();
   }
 
+  /** Those that a stroke may hit. */
   get #nodes(): readonly SimNode[] {
-    return this.#group.standing;
+    return this.#group.standing.filter((node) => !this.#spared.includes(node));
+  }
+
+  /**
+   * From here on a bare majority of the voters is left alone, with disks and a network between them that work; the others are hit on and on.
+   * Gives who that is; `null` where there is no such majority, or nobody beside it.
+   */
+  spareMajority(): readonly SimNode[] | null {
+    this.#disks.end();
+    const { voters, machine } = this.#history;
+    const { standing, votersToBe } = this.#group;
+    const staying = standing.filter((node) => voters.has(node.id) && this.membership.stays(node));
+    const size = Math.floor(Math.max(voters.size, votersToBe) / 2) + 1;
+    if (staying.length < size || standing.length === size || machine.streamTag === "") return null;
+    while (staying.length > size) staying.splice(this.#chance.whole(0, staying.length - 1), 1);
+    this.#spared = staying;
+    this.#network.heal();
+    for (const node of staying) {
+      node.armed = null;
+      if (node.life !== null) node.life.scope.pausedUntilMs = 0;
+    }
+    this.#world.fault("minority in trouble for good");
+    this.#world.tell("world", `left alone from here on: ${staying.map(({ id }) => id).join(" ")}`);
+    return staying;
   }
 
   /**
@@ -79,6 +105,7 @@ export class Nemesis {
   /** No stroke comes after; everything that is down comes back. */
   end(): void {
     this.isOver = true;
+    this.#spared = [];
     this.#world.isCalm = true;
     this.#world.tell("world", "calm");
     this.#network.heal();
@@ -91,16 +118,17 @@ export class Nemesis {
 
   /** Brings a node that is down back, some time after its end. */
   ended(node: SimNode): void {
+    const isSpared = this.isOver || this.#spared.includes(node);
     const delayMs = this.#chance.of(0.7) ? this.#chance.between(5, 100) : this.#chance.between(100, 600);
-    this.#startLater(node, this.isOver ? 5 : delayMs);
+    this.#startLater(node, isSpared ? 5 : delayMs);
   }
 
   #startLater(node: SimNode, delayMs: number): void {
-    this.#world.after(delayMs, () => void node.start(this.#loss()));
+    this.#world.after(delayMs, () => void node.start(this.#loss(node)));
   }
 
-  #loss(): Loss {
-    const isLost = !this.isOver && this.#chance.of(0.12);
+  #loss(node: SimNode): Loss {
+    const isLost = !this.isOver && !this.#spared.includes(node) && this.#chance.of(0.12);
     const luck = isLost ? this.#strokes.next("l") : null;
     if (luck === null) return "nothing";
     return luck.of(0.5) ? "state" : "state and messages";
@@ -122,7 +150,9 @@ export class Nemesis {
     const luck = this.#strokes.next("n");
     if (luck === null) return;
     this.#luck = luck;
+    if (this.#nodes.length === 0) return;
     if (this.#profile.voters.length === 1) this.#strikeOne();
+    else if (this.#spared.length > 0) this.#strikeMany();
     else if (luck.of(this.#profile.membershipChance)) this.membership.strike(luck);
     else this.#strikeMany();
   }
@@ -158,7 +188,8 @@ export class Nemesis {
     else if (what < 0.77) this.#cutLinks(node);
     else if (what < 0.8) this.#flap(node);
     else if (what < 0.82) this.#roll();
-    else if (what < 0.9) this.#weather();
+    // The weather is everybody's.
+    else if (what < 0.9 && this.#spared.length === 0) this.#weather();
     else this.#network.heal();
   }
 
@@ -215,11 +246,11 @@ export class Nemesis {
   }
 
   #cutLinks(node: SimNode): void {
-    const other = this.#luck.pick(this.#nodes.filter((each) => each !== node));
+    const other = this.#luck.pick(this.#group.standing.filter((each) => each !== node));
     const how = this.#luck.pick(["one way", "both ways", "off"] as const);
     this.#world.tell("net", `cuts ${how}: ${node.id} ${other.id}`);
     this.#world.fault(CUTS[how]);
-    for (const peer of how === "off" ? this.#nodes : [other]) {
+    for (const peer of how === "off" ? this.#group.standing : [other]) {
       this.#network.cut(node.id, peer.id);
       if (how !== "one way") this.#network.cut(peer.id, node.id);
     }
@@ -231,7 +262,7 @@ export class Nemesis {
 
   /** Down and up again, faster than anybody can get used to either. */
   #flap(node: SimNode): void {
-    const other = this.#luck.pick(this.#nodes.filter((each) => each !== node));
+    const other = this.#luck.pick(this.#group.standing.filter((each) => each !== node));
     this.#world.tell("net", `flaps: ${node.id} ${other.id}`);
     this.#world.fault("flapping link");
     const luck = this.#luck;

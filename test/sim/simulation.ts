@@ -18,10 +18,19 @@ import { Strokes } from "./strokes.js";
 import { SimSubscriber } from "./subscriber.js";
 import { type Counts, World } from "./world.js";
 
+/**
+ * What a run is about. `safety`: twice the hostile time, and nothing broken in it; that it ever comes right is not asked. `liveness`: little
+ * hostile time, then a long one in which a bare majority is left alone and has to serve; then everything has to come right. `both`: the usual
+ * hostile time, some of that, and everything has to come right.
+ */
+export type Mode = "both" | "safety" | "liveness";
+
 export interface RunOptions {
   readonly seed: number;
   readonly nodes: Size;
   readonly length: Length;
+  /** `both` by default. */
+  readonly mode?: Mode;
   /** Strokes to leave out, by name. */
   readonly leftOut?: readonly string[];
   /** What the seed decided otherwise, made smaller. */
@@ -56,7 +65,13 @@ const CLIENTS_MS = 60_000;
 /** And within which whoever was to come and to go has: an ask that was lost is only given up after ten seconds. */
 const SETTLING_MS = 15_000;
 
+/** Ticks for which a majority is watched that is left alone, at least; at most twice that. */
+const ALONE_TICKS: Readonly<Record<Mode, number>> = { both: 80, safety: 0, liveness: 250 };
+const ALONE_CHANCE: Readonly<Record<Mode, number>> = { both: 0.3, safety: 0, liveness: 1 };
+const HOSTILE_FACTOR: Readonly<Record<Mode, number>> = { both: 1, safety: 2, liveness: 0.3 };
+
 class Simulation {
+  readonly #mode: Mode;
   readonly #world: World;
   readonly #profile: Profile;
   readonly #setting: Setting;
@@ -67,10 +82,11 @@ class Simulation {
   readonly #clients: readonly SessionClient[];
   readonly #reader: Reader;
 
-  constructor({ seed, nodes, length, leftOut = [], smaller, seams = SOUND, print }: RunOptions) {
+  constructor({ mode = "both", leftOut = [], seams = SOUND, ...options }: RunOptions) {
+    const { seed, nodes, length, smaller, print } = options;
     const world = new World(seed, print ?? null);
     const drawn = profileOf(world.chance.stream("profile"), nodes, length, seams.stores);
-    const profile = { ...drawn, ...smaller };
+    const profile = { ...drawn, hostileMs: drawn.hostileMs * HOSTILE_FACTOR[mode], ...smaller };
     const network = new SimNetwork(world, profile.encodeFrames, profile.tickMs);
     const setting = {
       world,
@@ -81,6 +97,7 @@ class Simulation {
       ledger: new Ledger(world),
       strokes: new Strokes(world.chance.stream("strokes"), new Set(leftOut)),
     };
+    this.#mode = mode;
     this.#world = world;
     this.#profile = profile;
     this.#setting = setting;
@@ -104,6 +121,11 @@ class Simulation {
     this.#world.tell("world", JSON.stringify(this.#profile));
     for (const node of this.#group.nodes) this.#world.after(0, () => void node.start());
     await this.#world.runUntil(hostileMs);
+    if (this.#mode === "safety") {
+      for (const node of this.#group.nodes) await node.inspect();
+      return;
+    }
+    await this.#goesOnWithAMajority();
     this.#nemesis.end();
     await this.#goesOnBesideACut();
     await this.#comesRight();
@@ -129,23 +151,44 @@ class Simulation {
     if (!reached) this.#world.fail(`not within ${patienceMs} ms: ${what}`);
   }
 
+  /** Liveness of a bare majority that is left alone, whatever becomes of the others: it takes commands all the while. */
+  async #goesOnWithAMajority(): Promise<void> {
+    const world = this.#world;
+    const chance = world.chance.stream("majority");
+    if (world.violation !== null || !chance.of(ALONE_CHANCE[this.#mode])) return;
+    const majority = this.#nemesis.spareMajority();
+    if (majority === null) return;
+    const { tickMs } = this.#profile;
+    const endMs = world.nowMs + ALONE_TICKS[this.#mode] * tickMs * chance.between(1, 2);
+    while (world.nowMs < endMs && world.violation === null) {
+      await this.#commits("a command to a majority that is left alone is committed", majority);
+      await world.runUntil(world.nowMs + chance.around(10 * tickMs));
+    }
+  }
+
   /** Liveness under a one-way partition that does not heal: whoever is not at its ends takes commands. */
   async #goesOnBesideACut(): Promise<void> {
     if (this.#world.violation !== null) return;
     const ends = this.#nemesis.cutForGood();
     if (ends === null) return;
+    const others = this.#group.nodes.filter((node) => !ends.includes(node));
+    await this.#commits("a command beside a one-way cut is committed", others);
+    this.#nemesis.mendAll();
+  }
+
+  /** Asks one of some nodes, and another one when that does not know what became of it. */
+  async #commits(what: string, nodes: readonly SimNode[]): Promise<void> {
     let isCommitted = false;
     let asked: Life | null = null;
-    await this.#until("a command beside a one-way cut is committed", () => {
+    await this.#until(what, () => {
       if (isCommitted || asked?.scope.alive === true) return isCommitted;
-      asked = this.#group.serving().find(({ id }) => ends.every((end) => end.id !== id)) ?? null;
+      asked = nodes.find(({ isServing }) => isServing)?.life ?? null;
       asked?.submit({ kind: "tick" }, ({ kind }) => {
         asked = null;
         isCommitted = kind !== "failed";
       });
       return false;
     });
-    this.#nemesis.mendAll();
   }
 
   /** The last fault is over: everything serves, answers, catches up, and agrees. */

@@ -2,13 +2,14 @@
 import { cpuMsSince } from "./cpu.js";
 import { PLANTS } from "./plants.js";
 import type { Length, Size } from "./profile.js";
-import { type RunOptions, type RunResult, run } from "./simulation.js";
+import { type Mode, type RunOptions, type RunResult, run } from "./simulation.js";
 
 /** What it is told to run. */
 export interface Assignment {
   readonly seed: number;
   readonly nodes: Size;
   readonly length: Length;
+  readonly mode?: Mode;
   /** A bug that is planted at a port, by its name. */
   readonly plant?: string;
 }
