@@ -1,4 +1,5 @@
 /** What a node holds after a collection, asked for from outside: the probe inside prints it at a signal. */
+import type { Child } from "../lib/children.js";
 import type { ClusterNode } from "../lib/cluster-node.js";
 import { builtFile } from "../lib/paths.js";
 
@@ -25,11 +26,15 @@ function memoryIn(line: string): Memory | undefined {
   return line.includes(MEMORY_LINE) ? (JSON.parse(line) as Memory) : undefined;
 }
 
+/** Of a process with the probe in it. Rejects when it ends, or does not answer in time. */
+export function memoryOf(child: Child): Promise<Memory> {
+  const answered = child.waitForLine(memoryIn, ANSWER_TIMEOUT_MS, "it said what it holds");
+  child.signal("SIGUSR2");
+  return answered;
+}
+
 /** `null` from a node that is paused or ends meanwhile. It must have been started with the probe. */
 export async function askMemory(node: ClusterNode): Promise<Memory | null> {
   if (!node.running || node.paused) return null;
-  const { child } = node;
-  const answered = child.waitForLine(memoryIn, ANSWER_TIMEOUT_MS, "it said what it holds");
-  child.signal("SIGUSR2");
-  return answered.catch(() => null);
+  return memoryOf(node.child).catch(() => null);
 }
