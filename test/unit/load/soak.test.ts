@@ -131,3 +131,86 @@ describe("what nodes take", () => {
     expect(slopeWithin(points)).toBeCloseTo(1, 0);
   });
 });
+
+describe("what the lasting node holds", () => {
+  type Curve = readonly (readonly [atSeconds: number, heapMiB: number])[];
+  /** The second half of ten minutes, as recorded: the heap after collections moves by 3 MiB and does not grow. */
+  const SOUND: Curve = [
+    [306, 65.5],
+    [317, 64.5],
+    [327, 65.0],
+    [338, 64.2],
+    [349, 63.6],
+    [359, 63.9],
+    [370, 64.6],
+    [381, 64.4],
+    [392, 65.1],
+    [402, 64.9],
+    [413, 65.7],
+    [424, 65.7],
+    [434, 66.0],
+    [445, 66.1],
+    [456, 66.3],
+    [466, 66.2],
+    [477, 66.1],
+    [488, 66.1],
+    [499, 66.3],
+    [510, 66.2],
+    [520, 66.1],
+    [531, 65.7],
+    [542, 64.6],
+    [553, 63.2],
+    [563, 62.9],
+    [574, 63.5],
+    [585, 63.8],
+    [596, 64.0],
+  ];
+  /** The second half of five minutes in which each publish kept an object of five fields in an array: 74 bytes. */
+  const LEAKING: Curve = [
+    [157, 75.0],
+    [168, 74.9],
+    [179, 75.1],
+    [190, 75.5],
+    [201, 76.7],
+    [212, 77.1],
+    [223, 77.5],
+    [235, 78.0],
+    [246, 78.4],
+    [257, 78.8],
+    [269, 79.5],
+    [290, 78.2],
+  ];
+  const heapTrend = (curve: Curve, seconds: number): ReturnType<typeof trendOf> => {
+    const samples = curve.map(
+      ([atSeconds, heapMiB]): Sample => ({
+        ...{ node: 1, atSeconds, ageSeconds: atSeconds },
+        values: { "live heap, MiB": heapMiB },
+      }),
+    );
+    return trendOf(samples, "live heap, MiB", seconds);
+  };
+
+  it("is flat in a sound run", () => {
+    expect(heapTrend(SOUND, 600)?.isFlat).toBe(true);
+  });
+
+  it("is not flat in a run with a planted leak", () => {
+    const trend = heapTrend(LEAKING, 300);
+    expect(trend?.isFlat).toBe(false);
+    // 58,573 publishes, 74 bytes each, are 4.1 MiB; the rest is the noise.
+    expect(trend?.gain).toBeGreaterThan(4);
+  });
+
+  it.each([
+    [0, true],
+    [10, false],
+    [64, false],
+  ])("after an hour of 200 publishes a second that leave %d bytes each: flat is %s", (bytes, isFlat) => {
+    const SECONDS = 3_600;
+    const curve = Array.from({ length: SECONDS / 10 }, (_, at) => {
+      const [, noise = 0] = SOUND[at % SOUND.length] ?? [];
+      return [at * 10, noise + (at * 10 * 200 * bytes) / 1024 / 1024] as const;
+    });
+    expect(heapTrend(curve, SECONDS)?.isFlat).toBe(isFlat);
+  });
+});
