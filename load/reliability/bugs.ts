@@ -216,4 +216,10 @@ export const BUGS: readonly Bug[] = [
     kept: "test/unit/load/soak.test.ts",
     fixed: "load/soak/ (memory after a forced collection, ceilings filled first), load/soak.ts",
   },
+  {
+    what: "A list of trimmed topics or an index of messages with a fitting checksum and counts that lie was believed: 64 GiB asked for, or an error that names nothing",
+    whom: "nobody by chance, as the checksum keeps damage out: whoever can write into the data directory",
+    kept: "test/unit/store/trims.test.ts, test/fuzz/corpus/store-sidecars.found.txt",
+    fixed: "src/store/trims.ts, src/store/sidecar.ts, src/store/sealed-index.ts",
+  },
 ];

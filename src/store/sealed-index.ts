@@ -160,6 +160,7 @@ export class SealedIndex implements SegmentIndex {
   }
 
   async #read(row: number, count: number): Promise<DataView> {
+    if (row + count > this.header.blocks) throw this.#damaged();
     const loaded = this.#rows;
     if (loaded !== null)
       return new DataView(loaded.buffer, loaded.byteOffset + row * ROW_BYTES, count * ROW_BYTES);

@@ -47,15 +47,19 @@ export function sidecarBytes(header: SidecarHeader): number {
 export function decodeSidecarHeader(bytes: Buffer): SidecarHeader | null {
   if (bytes.length < SIDECAR_HEADER_BYTES) return null;
   if (bytes.readUInt32LE(0) !== MAGIC || bytes.readUInt32LE(4) !== VERSION) return null;
+  const [number, basePosition, lastPosition] = [32, 40, 48].map((at) => bytes.readDoubleLE(at));
+  if (!isCount(number) || !isCount(basePosition) || !isCount(lastPosition)) return null;
   return {
     topics: bytes.readUInt32LE(12),
     groups: bytes.readUInt32LE(16),
     blocks: bytes.readUInt32LE(20),
     segmentBytes: bytes.readUInt32LE(24),
-    number: bytes.readDoubleLE(32),
-    basePosition: bytes.readDoubleLE(40),
-    lastPosition: bytes.readDoubleLE(48),
+    ...{ number, basePosition, lastPosition },
   };
+}
+
+function isCount(value: number | undefined): value is number {
+  return Number.isSafeInteger(value) && (value ?? -1) >= 0;
 }
 
 /** `bytes` is all that stands before the rows. */

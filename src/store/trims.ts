@@ -67,10 +67,14 @@ export function decodeTrims(bytes: Buffer, path: string): Trims {
   if (!known || crc32(bytes.subarray(12)) !== bytes.readUInt32LE(8)) {
     throw corrupt(path, "the list of trimmed topics does not check");
   }
-  const floors = new Float64Array(bytes.readUInt32LE(12) * 2);
+  const [topics, drops] = [bytes.readUInt32LE(12), bytes.readUInt32LE(16)];
+  if (bytes.length !== HEADER_BYTES + topics * 16 + drops * 8) {
+    throw corrupt(path, "the list of trimmed topics is not as long as it says");
+  }
+  const floors = new Float64Array(topics * 2);
   for (let i = 0; i < floors.length; i += 1) floors[i] = bytes.readDoubleLE(HEADER_BYTES + i * 8);
   const droppedAt = HEADER_BYTES + floors.byteLength;
   const dropped = new Set<number>();
-  for (let i = 0; i < bytes.readUInt32LE(16); i += 1) dropped.add(bytes.readDoubleLE(droppedAt + i * 8));
+  for (let i = 0; i < drops; i += 1) dropped.add(bytes.readDoubleLE(droppedAt + i * 8));
   return { floors, dropped, droppedThrough: bytes.readDoubleLE(24) };
 }

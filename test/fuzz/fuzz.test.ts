@@ -17,6 +17,7 @@ const INPUTS: Readonly<Record<string, number>> = {
   "raft-log": FILE_INPUTS,
   "message-segments": FILE_INPUTS,
   "snapshot-files": FILE_INPUTS,
+  "state-store": FILE_INPUTS,
   "mqtt-connection": EDGE_INPUTS,
   websocket: EDGE_INPUTS,
   "http-server": EDGE_INPUTS,

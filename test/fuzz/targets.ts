@@ -58,6 +58,12 @@ export const TARGETS: readonly TargetPlace[] = [
   },
   { name: "message-segments", module: "message-segments", covers: ["src/store/"] },
   {
+    name: "store-sidecars",
+    module: "store-sidecars",
+    covers: ["src/store/sealed-index", "src/store/sidecar", "src/store/segment-index", "src/store/trims"],
+  },
+  { name: "state-store", module: "state-store", covers: ["src/store/lmdb-", "src/store/state-"] },
+  {
     name: "http-head",
     module: "http-head",
     covers: [
