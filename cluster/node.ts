@@ -107,6 +107,7 @@ export class RaftNode {
       monotonicMs,
       onFailed: (member) => this.#core.use((core) => core.reportSnapshot(member, "failed")),
       onInstalled: (member) => this.#core.use((core) => core.reportSnapshot(member, "installed")),
+      onDamaged: (error) => this.#keeper?.renew(error),
     });
     this.#receiver = new SnapshotReceiver({
       calls: this.#calls,
@@ -267,6 +268,7 @@ export class RaftNode {
         onSnapshot?.(meta.index);
       },
       onWarning,
+      onBeyondRepair: (error) => this.#fail(error),
       crashPoint: (point) => crashPoint?.(point),
     });
   }

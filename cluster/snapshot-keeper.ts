@@ -2,6 +2,7 @@
  * Takes snapshots beside the running loop, when the log has grown and after every change of membership, and says how far the log may
  * be let go of: never past the newest snapshot, nor past what a member that is nearly there still needs.
  */
+import type { ClusterError } from "./errors.js";
 import type { LogStore } from "./log/log-store.js";
 import type { SnapshotStore } from "./log/snapshot-store.js";
 import type { Membership } from "./membership.js";
@@ -23,6 +24,8 @@ export interface SnapshotKeeperOptions {
   readonly isReceiving: () => boolean;
   readonly onTaken: (meta: SnapshotMeta) => void;
   readonly onWarning: (facts: object, text: string) => void;
+  /** What a snapshot would be made of is damaged, too: nobody can begin from this node. */
+  readonly onBeyondRepair: (error: unknown) => void;
   readonly crashPoint: (point: "snapshot-pinned" | "snapshot-written" | "compacted") => void;
 }
 
@@ -41,6 +44,8 @@ export class SnapshotKeeper {
   #appendedBytes = 0;
   /** A snapshot that covers this entry is wanted whatever the log's size. */
   #wantedIndex: LogIndex = 0;
+  /** The newest one is damaged. */
+  #isRenewing = false;
   /** Rounds that go by before the next attempt. */
   #restRounds = 0;
   /** Snapshots that the log can be cut to, oldest first, and how much was logged after each. */
@@ -69,16 +74,26 @@ export class SnapshotKeeper {
     this.#wantedIndex = Math.max(this.#wantedIndex, index);
   }
 
+  /** The newest snapshot was found damaged: another one, be it of the same state, takes its place. */
+  renew({ code, message }: ClusterError): void {
+    const { snapshots, onWarning } = this.#options;
+    if (this.#isRenewing) return;
+    onWarning({ code, reason: message }, "this node's snapshot is damaged: another one is taken");
+    this.#isRenewing = true;
+    snapshots.distrust();
+  }
+
   /** A snapshot came from a peer and is the newest. */
   installed(): void {
+    this.#isRenewing = false;
     this.#cuts = [];
     this.#takeAtBytes = this.#options.log.bytes() + this.#options.snapshotLogBytes;
   }
 
   /** Begins a snapshot if one is due and none is under way. */
   takeWhenDue(): void {
-    const { log, snapshots, snapshotLogBytes, onWarning } = this.#options;
-    const isWanted = (snapshots.latest()?.meta.index ?? 0) < this.#wantedIndex;
+    const { log, snapshots, snapshotLogBytes } = this.#options;
+    const isWanted = this.#isRenewing || (snapshots.latest()?.meta.index ?? 0) < this.#wantedIndex;
     if (this.#isRunning || this.#isStopping || this.#options.isReceiving()) return;
     if (!isWanted && log.bytes() < this.#takeAtBytes) return;
     this.#restRounds -= 1;
@@ -86,10 +101,7 @@ export class SnapshotKeeper {
     this.#isRunning = true;
     this.#restRounds = 0;
     this.#running = this.#take()
-      .catch((error: unknown) => {
-        onWarning({ error }, "a snapshot could not be taken; the log keeps growing until one can");
-        this.#restRounds = REST_ROUNDS;
-      })
+      .catch((error: unknown) => this.#failed(error))
       .finally(() => {
         this.#isRunning = false;
         this.#takeAtBytes = log.bytes() + snapshotLogBytes;
@@ -126,6 +138,16 @@ export class SnapshotKeeper {
     return needed - 1;
   }
 
+  #failed(error: unknown): void {
+    const { onWarning, onBeyondRepair } = this.#options;
+    if (this.#isRenewing && isDamage(error)) {
+      onBeyondRepair(error);
+      return;
+    }
+    onWarning({ error }, "a snapshot could not be taken; the log keeps growing until one can");
+    this.#restRounds = REST_ROUNDS;
+  }
+
   async #take(): Promise<void> {
     const { machine, snapshots, log, membership, onTaken, crashPoint } = this.#options;
     const atBytes = this.#appendedBytes;
@@ -133,10 +155,13 @@ export class SnapshotKeeper {
     try {
       crashPoint("snapshot-pinned");
       const { index } = pinned;
+      const newest = snapshots.latest()?.meta.index ?? 0;
       // Nothing new, or overtaken by a snapshot that a peer sent.
-      if (index <= (snapshots.latest()?.meta.index ?? 0) || index < log.firstIndex() - 1) return;
+      const isNew = index > newest || (index === newest && this.#isRenewing);
+      if (!isNew || index < log.firstIndex() - 1) return;
       const meta = { index, term: log.term(index), confState: membership.asOf(index) };
       await snapshots.create(meta, (sink) => pinned.write(sink));
+      this.#isRenewing = false;
       crashPoint("snapshot-written");
       this.#cuts.push({ index, atBytes });
       onTaken(meta);
@@ -144,4 +169,9 @@ export class SnapshotKeeper {
       pinned.release();
     }
   }
+}
+
+/** Whether the machine, or a store below it, found that bytes are not what they were. */
+function isDamage(error: unknown): boolean {
+  return error instanceof Error && "code" in error && /^[a-z]+_corrupt$/.test(String(error.code));
 }

@@ -131,9 +131,10 @@ export class SnapshotReceiver {
       { from: offer.from, reason: error instanceof Error ? error.message : String(error) },
       "a snapshot could not be received",
     );
-    const isComplete = false;
+    const isDamaged = error instanceof ClusterError && error.code === "snapshot_corrupt";
+    const params = { isComplete: false, isDamaged };
     void calls
-      .call(offer.from, SNAPSHOT_METHODS.close, { isComplete }, { timeoutMs: PIECE_TIMEOUT_MS })
+      .call(offer.from, SNAPSHOT_METHODS.close, params, { timeoutMs: PIECE_TIMEOUT_MS })
       .catch(() => undefined);
   }
 

@@ -5,7 +5,7 @@
 import type { CallAnswer, Calls } from "./calls.js";
 import { ClusterError } from "./errors.js";
 import { plainMeta } from "./log/snapshot-meta.js";
-import type { HeldSnapshot, SnapshotStore } from "./log/snapshot-store.js";
+import type { HeldSnapshot, SnapshotSource, SnapshotStore } from "./log/snapshot-store.js";
 import { pause } from "./pause.js";
 import type { CallParams } from "./transport/transport.js";
 import type { LogIndex, NodeId } from "./types.js";
@@ -28,6 +28,8 @@ export interface SnapshotSenderOptions {
   readonly monotonicMs: () => number;
   readonly onFailed: (peer: NodeId) => void;
   readonly onInstalled: (peer: NodeId) => void;
+  /** The newest snapshot of this node is not what its manifest says. */
+  readonly onDamaged: (error: ClusterError) => void;
 }
 
 /** An offer that nobody comes for, and a transfer that stands still, have failed. */
@@ -50,6 +52,7 @@ export class SnapshotSender {
   readonly #transfers = new Map<NodeId, Transfer>();
   /** When the next piece may go. */
   #freeAtMs = 0;
+  #isExamining = false;
 
   constructor(options: SnapshotSenderOptions) {
     this.#options = options;
@@ -135,7 +138,22 @@ export class SnapshotSender {
     transfer.sinceMs = this.#options.monotonicMs();
     await this.#turn(Math.min(SNAPSHOT_PIECE_BYTES, file.bytes - offset));
     transfer.sinceMs = this.#options.monotonicMs();
-    return { bytes: await transfer.held.source.read(file.name, offset, SNAPSHOT_PIECE_BYTES) };
+    return { bytes: await this.#piece(transfer.held.source, file.name, offset) };
+  }
+
+  async #piece(source: SnapshotSource, name: string, offset: number): Promise<Uint8Array> {
+    try {
+      return await source.read(name, offset, SNAPSHOT_PIECE_BYTES);
+    } catch (error) {
+      this.#judge(error, source.meta.index);
+      throw error;
+    }
+  }
+
+  /** Of a snapshot that a newer one has replaced nobody needs to know. A disk that fails otherwise says so to whoever needs it next. */
+  #judge(error: unknown, index: LogIndex): void {
+    const isDamage = error instanceof ClusterError && error.code === "snapshot_corrupt";
+    if (isDamage && this.#options.snapshots.latest()?.meta.index === index) this.#options.onDamaged(error);
   }
 
   /** Waits until a piece of so many bytes may go. */
@@ -147,7 +165,22 @@ export class SnapshotSender {
     if (atMs > nowMs) await pause(after, atMs - nowMs);
   }
 
-  #close(from: NodeId, { isComplete, isInstalled }: CallParams): Partial<CallAnswer> {
+  /** A peer got it damaged, which may be the network's doing, or the peer's: this looks whether it is here that it is damaged. */
+  async #examine(index: LogIndex): Promise<void> {
+    const held = this.#isExamining ? null : this.#options.snapshots.hold();
+    if (held === null) return;
+    this.#isExamining = true;
+    try {
+      if (held.source.meta.index === index) await held.source.verify();
+    } catch (error) {
+      this.#judge(error, index);
+    } finally {
+      this.#isExamining = false;
+      held.release();
+    }
+  }
+
+  #close(from: NodeId, { isComplete, isInstalled, isDamaged }: CallParams): Partial<CallAnswer> {
     const transfer = this.#transfers.get(from);
     if (transfer === undefined) return {};
     if (isInstalled === true) {
@@ -159,6 +192,7 @@ export class SnapshotSender {
     } else {
       this.#forget(from);
       this.#options.onFailed(from);
+      if (isDamaged === true) void this.#examine(transfer.index);
     }
     return {};
   }

@@ -40,6 +40,7 @@ export class FileSnapshotStore implements SnapshotStore {
   #finished = 0;
   #latest: FileSnapshot | null = null;
   #creating = false;
+  #isDistrusted = false;
   /** Readers of each snapshot that somebody holds, by its directory's name. */
   readonly #readers = new Map<string, number>();
 
@@ -81,6 +82,10 @@ export class FileSnapshotStore implements SnapshotStore {
     return { source, release: () => this.#release(name) };
   }
 
+  distrust(): void {
+    this.#isDistrusted = true;
+  }
+
   #release(name: string): void {
     const readers = (this.#readers.get(name) ?? 1) - 1;
     if (readers > 0) {
@@ -104,7 +109,8 @@ export class FileSnapshotStore implements SnapshotStore {
   async #create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<unknown>): Promise<SnapshotSource> {
     this.#serial += 1;
     const aside = `tmp-${this.#serial}`;
-    const writer = new SnapshotWriter(this.#disk, join(this.#dir, aside), this.#latest);
+    const previous = this.#isDistrusted ? null : this.#latest;
+    const writer = new SnapshotWriter(this.#disk, join(this.#dir, aside), previous);
     const failed = (error: unknown): never => {
       throw toDiskError(error, `writing a snapshot in ${this.#dir}`);
     };
@@ -113,6 +119,7 @@ export class FileSnapshotStore implements SnapshotStore {
       await fill(writer);
       const files = await writer.finish().catch(failed);
       this.#latest = await this.#finish(aside, { group: this.#group, meta, files }).catch(failed);
+      this.#isDistrusted = false;
     } catch (error) {
       await writer.close();
       await this.#remove(aside).catch(() => undefined);

@@ -81,6 +81,9 @@ export class MemorySnapshotStore implements SnapshotStore {
     return latest === null ? null : { source: latest, release: () => undefined };
   }
 
+  /** Every snapshot here is made from nothing. */
+  distrust(): void {}
+
   async create(meta: SnapshotMeta, fill: (sink: SnapshotSink) => Promise<unknown>): Promise<SnapshotSource> {
     assertInvariant(!this.#creating, "two snapshots are being taken at once");
     this.#creating = true;

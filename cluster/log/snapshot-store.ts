@@ -56,6 +56,9 @@ export interface SnapshotStore {
   /** The newest snapshot, kept while it is read by others; `null` when there is none. */
   hold(): HeldSnapshot | null;
 
+  /** The newest snapshot was found damaged: the next one takes no checksum over from it. */
+  distrust(): void;
+
   /**
    * Writes a snapshot: `fill` hands over its files; when it resolves they are synced, listed with checksums in a manifest and
    * renamed into place; older snapshots are then removed. When `fill` rejects nothing changes.

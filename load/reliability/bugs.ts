@@ -217,6 +217,12 @@ export const BUGS: readonly Bug[] = [
     fixed: "load/soak/ (memory after a forced collection, ceilings filled first), load/soak.ts",
   },
   {
+    what: "A leader whose own snapshot was damaged offered it on and on, and knew nothing of it: whoever needed one did not catch up until the next was due",
+    whom: "a group with a member that was away or new, while little is written: one more loss and it stands still",
+    kept: "test/unit/cluster/rejoining.test.ts, test/unit/cluster/snapshot-keeper.test.ts, test/unit/cluster/snapshot-sender.test.ts",
+    fixed: "cluster/snapshot-sender.ts, cluster/snapshot-keeper.ts, cluster/snapshot-receiver.ts",
+  },
+  {
     what: "A list of trimmed topics or an index of messages with a fitting checksum and counts that lie was believed: 64 GiB asked for, or an error that names nothing",
     whom: "nobody by chance, as the checksum keeps damage out: whoever can write into the data directory",
     kept: "test/unit/store/trims.test.ts, test/fuzz/corpus/store-sidecars.found.txt",

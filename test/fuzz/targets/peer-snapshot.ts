@@ -138,6 +138,7 @@ async function send(input: Buffer): Promise<void> {
     monotonicMs: () => 0,
     onFailed: () => undefined,
     onInstalled: () => undefined,
+    onDamaged: () => undefined,
   });
   sender.offered("2", META.index);
   let questions = 0;

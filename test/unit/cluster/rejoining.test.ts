@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { LogAppend } from "../../../cluster/log/log-store.js";
 import { emptyLogImage, MemoryLog } from "../../../cluster/log/memory-log.js";
+import type { MemorySnapshot } from "../../../cluster/log/memory-snapshot-store.js";
 import { MemoryNetwork } from "../../../cluster/transport/memory-transport.js";
 import {
   command,
@@ -143,6 +144,30 @@ describe("a follower that was away", () => {
     expect(back.failures).toEqual([]);
     await write([...others, back], 200, 203);
     expect(back.machine.applied).toEqual(second.machine.applied);
+  });
+
+  test.each<[string, (bytes: Uint8Array) => Uint8Array]>([
+    ["another", (bytes) => bytes.map((byte, at) => (at === 5 ? byte ^ 1 : byte))],
+    ["missing", (bytes) => bytes.subarray(0, 20)],
+  ])("gets one though a byte of the leader's is %s, and nothing new is written", async (_what, damage) => {
+    const members = await three({ limits: SMALL });
+    const away = members.find((member) => !leads(member))!;
+    const others = members.filter((member) => member !== away);
+    await away.node.stop();
+    await write(others, 0, 150);
+    const leader = others.find(leads)!;
+    await group.until(() => leader.log.firstIndex() > away.log.lastIndex() + 1, "the log was cut");
+    const newest = leader.snapshots.latest() as MemorySnapshot;
+    for (const [name, bytes] of newest.contents) newest.contents.set(name, damage(Buffer.from(bytes)));
+    const back = again(away, { limits: SMALL });
+    await back.start();
+    await group.until(
+      () => back.machine.appliedIndex === leader.machine.appliedIndex,
+      "it has everything that the leader has",
+    );
+    expect(back.machine.applied).toEqual(leader.machine.applied);
+    expect(leader.warnings).toContain("this node's snapshot is damaged: another one is taken");
+    expect([...others, back].flatMap(({ failures }) => failures)).toEqual([]);
   });
 
   test("and finds nothing new reads what it has at once", async () => {

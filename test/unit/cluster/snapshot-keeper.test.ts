@@ -1,5 +1,6 @@
 /** When snapshots are taken, and how far the log is cut behind them. */
 import { beforeEach, describe, expect, test } from "vitest";
+import { ClusterError } from "../../../cluster/errors.js";
 import { MemoryLog } from "../../../cluster/log/memory-log.js";
 import { MemorySnapshotStore } from "../../../cluster/log/memory-snapshot-store.js";
 import { Membership } from "../../../cluster/membership.js";
@@ -21,6 +22,7 @@ let membership: Membership;
 let keeper: SnapshotKeeper;
 let taken: SnapshotMeta[];
 let warnings: number;
+let beyondRepair: unknown[];
 let neededFrom: number | null;
 let isAlone: boolean;
 let isReceiving: boolean;
@@ -39,6 +41,7 @@ beforeEach(async () => {
   membership.reset(1, CONF);
   taken = [];
   warnings = 0;
+  beyondRepair = [];
   [neededFrom, isAlone, isReceiving] = [null, false, false];
   keeper = createKeeper();
 });
@@ -57,6 +60,7 @@ function createKeeper(overrides: Partial<SnapshotKeeperOptions> = {}): SnapshotK
     onWarning: () => {
       warnings += 1;
     },
+    onBeyondRepair: (error) => beyondRepair.push(error),
     crashPoint: () => undefined,
     ...overrides,
   });
@@ -257,5 +261,46 @@ describe("the log", () => {
     keeper = createKeeper();
     await round();
     expect(log.firstIndex()).toBe(51);
+  });
+});
+
+describe("a snapshot that was found damaged", () => {
+  const found = new ClusterError("snapshot_corrupt", "state.bin is damaged");
+
+  test("is replaced, though nothing was applied since", async () => {
+    await write(150);
+    const [index] = indexes();
+    machine.appliedIndex = index ?? 0;
+    keeper.renew(found);
+    await round();
+    expect(indexes()).toEqual([index, index]);
+    await round();
+    expect(indexes()).toHaveLength(2);
+    expect(warnings).toBe(1);
+  });
+
+  test("is told again and again while there is no room for another", async () => {
+    await write(150);
+    let isFull = true;
+    const pin = machine.pin.bind(machine);
+    machine.pin = async () => {
+      if (isFull) throw new ClusterError("disk_full", "no room");
+      return await pin();
+    };
+    keeper.renew(found);
+    for (let i = 0; i < 300; i += 1) await round();
+    expect([indexes().length, beyondRepair.length, warnings]).toEqual([1, 0, 3]);
+    isFull = false;
+    for (let i = 0; i < 300; i += 1) await round();
+    expect(indexes()).toHaveLength(2);
+  });
+
+  test("stops the node when what it was made of is damaged as well", async () => {
+    await write(150);
+    const damage = new ClusterError("snapshot_corrupt", "a segment is damaged");
+    machine.pin = () => Promise.reject(damage);
+    keeper.renew(found);
+    await round();
+    expect(beyondRepair).toEqual([damage]);
   });
 });

@@ -1,15 +1,18 @@
 /** What becomes of a snapshot that was offered to a peer. */
 import { expect, test } from "vitest";
 import { Calls } from "../../../cluster/calls.js";
-import { MemorySnapshotStore } from "../../../cluster/log/memory-snapshot-store.js";
+import { MemorySnapshot, MemorySnapshotStore } from "../../../cluster/log/memory-snapshot-store.js";
 import { SNAPSHOT_METHODS, SnapshotSender } from "../../../cluster/snapshot-sender.js";
 import type { PeerFrame } from "../../../cluster/transport/transport.js";
 import { EMPTY_CONF_STATE } from "../../../cluster/types.js";
+import { turnOfLoop } from "../../support/memory-group.js";
 
 async function sender(): Promise<{
   readonly sender: SnapshotSender;
+  readonly snapshots: MemorySnapshotStore;
   readonly failed: string[];
   readonly installed: string[];
+  readonly damaged: string[];
   readonly clock: { nowMs: number };
   ask(method: string, params: Readonly<Record<string, unknown>>): Promise<void>;
 }> {
@@ -19,6 +22,7 @@ async function sender(): Promise<{
   );
   const failed: string[] = [];
   const installed: string[] = [];
+  const damaged: string[] = [];
   const clock = { nowMs: 0 };
   const answers: PeerFrame[] = [];
   const after = (): (() => void) => () => undefined;
@@ -31,13 +35,14 @@ async function sender(): Promise<{
     monotonicMs: () => clock.nowMs,
     onFailed: (peer) => failed.push(peer),
     onInstalled: (peer) => installed.push(peer),
+    onDamaged: ({ code }) => damaged.push(code),
   });
   const ask = async (method: string, params: Readonly<Record<string, unknown>>): Promise<void> => {
     const before = answers.length;
     calls.receive("2", { kind: "request", group: 0, call: before + 1, method, params, isBulk: false });
     await expect.poll(() => answers.length).toBe(before + 1);
   };
-  return { sender: made, failed, installed, clock, ask };
+  return { sender: made, snapshots, failed, installed, damaged, clock, ask };
 }
 
 test("an offer to a peer that cannot be reached has failed", async () => {
@@ -78,4 +83,19 @@ test("a peer that says that it has installed it is sent what comes after", async
   expect(installed).toEqual(["2"]);
   made.unreachable("2");
   expect(failed).toEqual([]);
+});
+
+test("a peer that got it damaged: whoever sent it looks whether it is here that it is damaged", async () => {
+  const { snapshots, failed, damaged, ask } = await sender();
+  const get = async (): Promise<void> => {
+    await ask(SNAPSHOT_METHODS.open, {});
+    await ask(SNAPSHOT_METHODS.close, { isComplete: false, isDamaged: true });
+    await turnOfLoop();
+  };
+  await get();
+  expect([failed, damaged]).toEqual([["2"], []]);
+  const newest = snapshots.latest();
+  if (newest instanceof MemorySnapshot) newest.contents.set("state.bin", Uint8Array.of(2));
+  await get();
+  expect([failed, damaged]).toEqual([["2", "2"], ["snapshot_corrupt"]]);
 });

@@ -56,6 +56,7 @@ function leader(id: string, bytesPerSecondMax = 1e9) {
     monotonicMs: ticker.monotonicMs,
     onFailed: (peer) => failed.push(peer),
     onInstalled: () => undefined,
+    onDamaged: () => undefined,
   });
   return { sender, snapshots, failed, calls };
 }

@@ -35,6 +35,15 @@ async function live(disk: SimulatedDisk): Promise<{ finished: number; failed: nu
   return { finished, failed: finished, error: null };
 }
 
+/** From which byte on the next snapshot reads a file. */
+async function partsKnown(store: FileSnapshotStore, index: number): Promise<number> {
+  let from = -1;
+  await store.create(marker(index, 1), async (sink) => {
+    from = await sink.link("messages", "/messages", 4000);
+  });
+  return from;
+}
+
 describe("a snapshot store whose Nth disk call fails", () => {
   it.each<[FaultKind, "process death" | "power loss"]>([
     ["EIO", "process death"],
@@ -92,6 +101,17 @@ describe("what a snapshot store finds at the start", () => {
     expect(store.latest()?.files).toEqual([
       { name: "messages", bytes: 5000, crc: crc32(Buffer.alloc(5000, 5)) },
     ]);
+  });
+
+  it("reads all of it again where the newest snapshot is not to be trusted, once", async () => {
+    const disk = await withSnapshots();
+    const store = storeOn(disk);
+    await store.open();
+    await store.create(marker(5, 1), (sink) => sink.link("messages", "/messages", 4000));
+    const known = await partsKnown(store, 6);
+    store.distrust();
+    expect([known, await partsKnown(store, 7), await partsKnown(store, 8)]).toEqual([4000, 0, 4000]);
+    await store.latest()?.verify();
   });
 
   it("does not trust the checksum of another file of the same name", async () => {
