@@ -5,8 +5,11 @@
 import type { Cluster } from "../lib/cluster.js";
 import { HttpConnection, topicPath } from "../lib/http-client.js";
 
-/** Keys that a group remembers; beyond that it forgets the oldest. */
-const KEYS = 100_000;
+/**
+ * A group remembers 100,000 and then forgets the oldest; half as many more, so that its hash tables, which have room for 131,072, have
+ * also doubled for the last time: that is a step of 5 MiB, once.
+ */
+const KEYS = 150_000;
 const ASKERS = 192;
 const BATCHES = 64;
 const BATCH_MESSAGES = 64;
