@@ -29,6 +29,13 @@ export class SimLog extends MemoryLog {
   }
 }
 
+type Chunks = Parameters<MemoryStateStore["replace"]>[0];
+type ChunkOf<Iterable> = Iterable extends AsyncIterable<infer Chunk> ? Chunk : never;
+
+async function* again<Item>(items: readonly Item[]): AsyncGenerator<Item> {
+  yield* items;
+}
+
 export class SimStateStore extends MemoryStateStore {
   readonly #disk: SimDisk;
 
@@ -41,8 +48,11 @@ export class SimStateStore extends MemoryStateStore {
     return this.#disk.write(() => super.commit(changes));
   }
 
-  override replace(chunks: Parameters<MemoryStateStore["replace"]>[0]): Promise<void> {
-    return this.#disk.write(() => super.replace(chunks));
+  /** Read to their end first: whoever writes them after a crash cannot wait for the life that they came from. */
+  override async replace(chunks: Chunks): Promise<void> {
+    const all: ChunkOf<Chunks>[] = [];
+    for await (const chunk of chunks) all.push(chunk);
+    await this.#disk.write(() => super.replace(again(all)));
   }
 }
 
