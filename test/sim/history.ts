@@ -7,6 +7,7 @@ import type { MembershipChange, NodeId } from "../../cluster/types.js";
 import { decodeEnvelope } from "../../src/commands/codec.js";
 import { Machine } from "../../src/state-machine/machine.js";
 import { tagOf } from "./roster.js";
+import { SessionBook } from "./session-book.js";
 import { LogTimeRule } from "./sim-time.js";
 import type { World } from "./world.js";
 
@@ -16,6 +17,7 @@ const FIRST_INDEX = 2;
 export class History {
   readonly machine = new Machine();
   readonly time: LogTimeRule;
+  readonly book: SessionBook;
   readonly voters: Set<NodeId>;
   readonly learners = new Set<NodeId>();
   /** Who was removed, by which entry. */
@@ -30,6 +32,7 @@ export class History {
     this.#world = world;
     this.voters = new Set(voters);
     this.time = new LogTimeRule(world, () => this.voters);
+    this.book = new SessionBook(world);
     // A group of one knows its own from the beginning.
     if (voters.length === 1) for (const id of voters) this.tags.set(id, tagOf(id, 0));
   }
@@ -76,8 +79,10 @@ export class History {
     if (change !== null) this.#changed(index, change, said);
     if (data.byteLength === 0) this.machine.skip(index);
     else {
-      this.machine.apply(decodeEnvelope(data.slice()), index);
+      const envelope = decodeEnvelope(data.slice());
+      const applied = this.machine.apply(envelope, index);
       this.time.logIs(this.machine.timeMs);
+      if (applied.outcome === "applied") this.book.applied(envelope, applied);
     }
   }
 

@@ -29,9 +29,14 @@ export function idOf(contentType: string): string {
   return contentType.slice(ID_PREFIX.length);
 }
 
+/** Whoever speaks MQTT 3.1.1 has no content type: the payload is the identity, and nothing else. */
+export function identityOf({ contentType, payload }: Pick<StoredMessage, "contentType" | "payload">): string {
+  return contentType === "" ? Buffer.from(payload).toString("latin1") : idOf(contentType);
+}
+
 function factOf(message: StoredMessage): Fact {
-  const { position, offset, topic, timestampMs, qos, retain, contentType, payload } = message;
-  const id = idOf(contentType);
+  const { position, offset, topic, timestampMs, qos, retain, payload } = message;
+  const id = identityOf(message);
   const bytes = payload.byteLength;
   return { id, position, offset, topicId: topic.id, topic: topic.name, timestampMs, qos, retain, bytes };
 }
@@ -60,8 +65,16 @@ export class Ledger {
   readonly facts: Fact[] = [];
   readonly #byId = new Map<string, Fact>();
   readonly #nextOffset = new Map<number, number>();
-  readonly #deleted = new Set<number>();
+  /** By topic id, how long the stream was. */
+  readonly #deleted = new Map<number, number>();
+  /** Positions of retained messages by topic id, empty ones among them. */
+  readonly #retained = new Map<number, number[]>();
   readonly #refused = new Set<string>();
+  /** What is retained, as of a head and a number of deleted topics. */
+  #retainedNow: { readonly state: string; readonly last: ReadonlyMap<string, number> } = {
+    state: "",
+    last: new Map(),
+  };
   /** The highest position that any publisher was told of. */
   acknowledgedThrough = 0;
 
@@ -107,6 +120,20 @@ export class Ledger {
     this.facts.push(fact);
     this.#byId.set(id, fact);
     this.#nextOffset.set(topicId, offset + 1);
+    if (fact.retain) this.#retained.set(topicId, [...(this.#retained.get(topicId) ?? []), position]);
+  }
+
+  /**
+   * Up to where the retained message at this position was its topic's: below the next one, or the topic's end; Infinity while it is. 0 for what never
+   * was any.
+   */
+  retainedUntil({ position, topicId, retain, bytes }: Fact): number {
+    if (!retain || bytes === 0) return 0;
+    const next = this.#retained.get(topicId)?.find((other) => other > position);
+    return Math.min(
+      next === undefined ? Number.POSITIVE_INFINITY : next - 1,
+      this.#deleted.get(topicId) ?? Number.POSITIVE_INFINITY,
+    );
   }
 
   /** A publisher was answered. */
@@ -134,7 +161,7 @@ export class Ledger {
   }
 
   deleted(topic: TopicRef): void {
-    this.#deleted.add(topic.id);
+    if (!this.#deleted.has(topic.id)) this.#deleted.set(topic.id, this.head);
   }
 
   isDeleted(topicId: number): boolean {
@@ -143,6 +170,12 @@ export class Ledger {
 
   /** The last retained message of each topic that there is, by topic name; an empty one takes it away. */
   retained(): Map<string, number> {
+    const state = `${this.head}/${this.#deleted.size}`;
+    if (this.#retainedNow.state !== state) this.#retainedNow = { state, last: this.#lastRetained() };
+    return new Map(this.#retainedNow.last);
+  }
+
+  #lastRetained(): Map<string, number> {
     const last = new Map<string, number>();
     for (const { topic, topicId, retain, bytes, position } of this.facts) {
       if (!retain || this.#deleted.has(topicId)) continue;

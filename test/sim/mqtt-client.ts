@@ -1,5 +1,5 @@
 /**
- * One MQTT 5 connection of the simulation, from the client's side: packets in and out by a codec that nobody here wrote, over a
+ * One MQTT connection of the simulation, from the client's side: packets in and out by a codec that nobody here wrote, over a
  * simulated socket. Knows nothing of what should come.
  */
 import { generate, type Packet, type Parser, parser } from "mqtt-packet";
@@ -13,17 +13,27 @@ export interface MqttListener {
   closed(): void;
 }
 
-const VERSION = { protocolVersion: 5 } as const;
+/** 4 is MQTT 3.1.1. */
+export type Level = 4 | 5;
 
 export class MqttConnection {
   readonly life: Life;
+  readonly level: Level;
   readonly #socket: SimSocket;
   readonly #parser: Parser;
   #isOpen = true;
 
-  constructor(world: World, chance: Chance, life: Life, delayMs: number, listener: MqttListener) {
+  constructor(
+    world: World,
+    chance: Chance,
+    life: Life,
+    delayMs: number,
+    listener: MqttListener,
+    level: Level = 5,
+  ) {
     this.life = life;
-    this.#parser = parser(VERSION);
+    this.level = level;
+    this.#parser = parser({ protocolVersion: level });
     this.#parser.on("packet", (packet: Packet) => {
       if (this.#isOpen) listener.packet(packet);
     });
@@ -54,7 +64,7 @@ export class MqttConnection {
   }
 
   send(packet: Packet): void {
-    if (this.#isOpen) this.#socket.fromClient(generate(packet, VERSION));
+    if (this.#isOpen) this.#socket.fromClient(generate(packet, { protocolVersion: this.level }));
   }
 
   /** Hears nothing more; the edge notices, and gets what is under way only if it ends `inOrder`. */

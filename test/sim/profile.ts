@@ -17,6 +17,10 @@ export interface Profile {
   readonly subscribers: number;
   /** Clients of MQTT with a session that never ends. */
   readonly clients: number;
+  /** Clients of MQTT whose sessions end, with subscriptions of their own. */
+  readonly roamers: number;
+  /** And those that are in one share. */
+  readonly members: number;
   /** Between two commands of one publisher. */
   readonly thinkMs: number;
   /** Between two reads. */
@@ -129,6 +133,10 @@ function longPace(chance: Chance, isAlone: boolean, onFiles: boolean): Pace {
   };
 }
 
+function roamersOf(chance: Chance): Pick<Profile, "roamers" | "members"> {
+  return { roamers: chance.pick([0, 1, 1, 2]), members: chance.pick([0, 0, 0, 2, 3]) };
+}
+
 export function profileOf(
   chance: Chance,
   nodes: Size,
@@ -145,7 +153,8 @@ export function profileOf(
     diskSlowChance: chance.pick([0, 0.01, 0.05]),
     publishers: chance.whole(1, 4),
     subscribers: chance.whole(1, 4),
-    clients: chance.whole(0, 4),
+    clients: chance.whole(0, 3),
+    ...roamersOf(chance.stream("roamers")),
     retentionBytes: chance.of(0.25) ? chance.whole(300, 3_000) : PLENTY,
     applyBytesMax: chance.pick([50, 1_000, 1 << 24]),
     messageBytesMax: chance.pick([100, 2_000, 1 << 20]),

@@ -5,26 +5,18 @@
 import type { IConnackPacket, IPublishPacket, Packet } from "mqtt-packet";
 import { filterMatches } from "../../src/topics/topic-name.js";
 import type { Chance } from "./chance.js";
-import { contentTypeOf, type Fact, idOf, payloadOf } from "./ledger.js";
+import { contentTypeOf, type Fact, identityOf, payloadOf } from "./ledger.js";
 import type { Life } from "./life.js";
 import { MqttConnection } from "./mqtt-client.js";
+import { Outbox } from "./outbox.js";
 import type { Setting } from "./setting.js";
 
 const FILTERS = ["#", "keep/a", "keep/+", "temp/a", "keep/b/#"];
-const TOPICS = ["keep/a", "keep/b", "keep/b/c"];
 /** A connection that is not answered for so long is given up. */
 const PATIENCE_MS = 3_000;
 const NEVER_EXPIRES = 0xffff_ffff;
 /** After a goodbye it may rest for so long: nothing of its will may be seen meanwhile. */
 const REST_MS = 400;
-
-/** A publish of QoS 2 that is under way. */
-interface Outgoing {
-  readonly id: string;
-  readonly topic: string;
-  /** PUBREC came. */
-  isReceived: boolean;
-}
 
 export class SessionClient {
   readonly name: string;
@@ -51,12 +43,10 @@ export class SessionClient {
   #highest = 0;
   /** QoS 2 packet identifiers that wait for PUBREL, with what they stand for (MQTT 5.0, 4.3.3). */
   readonly #incoming = new Map<number, string>();
-  readonly #outgoing = new Map<number, Outgoing>();
-  #number = 0;
+  readonly #outbox: Outbox;
   #restsUntilMs = 0;
   /** CONNECTs that were sent. */
   #connects = 0;
-  #packetId = 0;
   #wills = 0;
   /** The will of the present connection; those whose connection ended without DISCONNECT have to be published. */
   #will: string | null = null;
@@ -72,6 +62,7 @@ export class SessionClient {
     this.#qos = this.#chance.pick([1, 2]);
     this.#receiveMax = this.#chance.pick([1, 3, 20, 65_535]);
     this.#delayMs = this.#chance.pick([0.2, 2, 10]);
+    this.#outbox = new Outbox(name, setting, this.#chance);
     this.#live();
   }
 
@@ -81,7 +72,7 @@ export class SessionClient {
     if (this.#dueAbove === null) return "its subscription";
     const missed = this.#missed();
     if (missed !== null) return `position ${missed}`;
-    for (const { id } of this.#outgoing.values()) return `the end of ${id}`;
+    if (this.#outbox.open !== null) return `the end of ${this.#outbox.open}`;
     const { ledger } = this.#setting;
     for (const id of this.#dueWills) if (ledger.find(id) === undefined) return `its will ${id}`;
     return null;
@@ -108,7 +99,7 @@ export class SessionClient {
     else if (this.isCalm) return;
     else if (chance.of(0.08)) this.#leave();
     else if (chance.of(0.04)) this.#takeOver();
-    else if (chance.of(0.3)) this.#publish();
+    else if (chance.of(0.3)) this.#outbox.publish(this.#connection);
   }
 
   #connect(): void {
@@ -187,7 +178,7 @@ export class SessionClient {
     const { world, ledger } = this.#setting;
     this.#restsUntilMs = world.nowMs + REST_MS;
     // What it waits for may be refused and cost it the connection before it is heard.
-    const mayBeCutOff = this.#outgoing.size > 0 || this.#dueAbove === null || !life.isServing;
+    const mayBeCutOff = !this.#outbox.isEmpty || this.#dueAbove === null || !life.isServing;
     if (will === null || !life.isAlone || mayBeCutOff) return;
     // A node that stops publishes the wills of those whose goodbye it has not heard.
     const isUnsaid = (): boolean => !life.isServing || ledger.find(will) === undefined;
@@ -222,11 +213,10 @@ export class SessionClient {
         connection.send({ cmd: "pubcomp", messageId: packet.messageId ?? 0 });
         return;
       case "pubrec":
-        this.#received(connection, packet.messageId ?? 0, packet.reasonCode ?? 0);
+        this.#outbox.received(connection, packet.messageId ?? 0, packet.reasonCode ?? 0);
         return;
       case "pubcomp":
-        this.#tell(`gets PUBCOMP ${packet.reasonCode ?? 0} for ${packet.messageId}`);
-        this.#outgoing.delete(packet.messageId ?? 0);
+        this.#outbox.completed(packet.messageId ?? 0, packet.reasonCode ?? 0);
         return;
       case "disconnect":
         connection.end();
@@ -251,13 +241,12 @@ export class SessionClient {
     world.check(!isPresent || this.#connects > 1, () => `${this.name} finds a session that it never had`);
     this.#session = "there";
     this.#isReady = true;
-    for (const [messageId, outgoing] of this.#outgoing) this.#sendAgain(connection, messageId, outgoing);
+    this.#outbox.sendAgain(connection);
     if (this.#dueAbove !== null) return;
     this.#maybeAbove ??= this.#setting.ledger.head;
-    this.#packetId = this.#nextPacketId();
     connection.send({
       cmd: "subscribe",
-      messageId: this.#packetId,
+      messageId: this.#outbox.nextPacketId(),
       subscriptions: [{ topic: this.#filter, qos: this.#qos, rh: 2 }],
     });
   }
@@ -279,7 +268,8 @@ export class SessionClient {
     const { world, ledger } = this.#setting;
     const { qos, dup } = packet;
     const messageId = packet.messageId ?? 0;
-    const id = idOf(String(packet.properties?.contentType ?? ""));
+    const contentType = String(packet.properties?.contentType ?? "");
+    const id = identityOf({ contentType, payload: Buffer.from(packet.payload) });
     const fact = ledger.find(id);
     if (fact === undefined) {
       world.fail(`${this.name} gets ${id}, which nobody has seen`);
@@ -322,65 +312,6 @@ export class SessionClient {
     this.#setting.world.after(this.#chance.around(isSlow ? 100 : 1), () => {
       if (this.#connection === connection) connection.send({ cmd, messageId, reasonCode: 0 });
     });
-  }
-
-  #publish(): void {
-    const connection = this.#connection;
-    if (connection === null || this.#outgoing.size >= 5) return;
-    this.#number += 1;
-    const outgoing = {
-      id: `${this.name}-q${this.#number}`,
-      topic: this.#chance.pick(TOPICS),
-      isReceived: false,
-    };
-    // Soon used again: what an identifier stood for before must be forgotten in time.
-    let messageId = this.#nextPacketId();
-    while (this.#outgoing.has(messageId)) messageId = this.#nextPacketId();
-    this.#outgoing.set(messageId, outgoing);
-    this.#setting.world.counts.publishes += 1;
-    this.#sendPublish(connection, messageId, outgoing, false);
-  }
-
-  #nextPacketId(): number {
-    this.#packetId = (this.#packetId % 7) + 1;
-    return this.#packetId;
-  }
-
-  #sendAgain(connection: MqttConnection, messageId: number, outgoing: Outgoing): void {
-    if (outgoing.isReceived) connection.send({ cmd: "pubrel", messageId, reasonCode: 0 });
-    else this.#sendPublish(connection, messageId, outgoing, true);
-  }
-
-  #sendPublish(connection: MqttConnection, messageId: number, { id, topic }: Outgoing, dup: boolean): void {
-    this.#tell(`publishes ${id} as ${messageId}${dup ? " again" : ""}`);
-    connection.send({
-      cmd: "publish",
-      topic,
-      payload: Buffer.from(payloadOf(id, id.length)),
-      qos: 2,
-      dup,
-      retain: false,
-      messageId,
-      properties: { contentType: contentTypeOf(id) },
-    });
-  }
-
-  #received(connection: MqttConnection, messageId: number, reason: number): void {
-    const { world, ledger } = this.#setting;
-    const outgoing = this.#outgoing.get(messageId);
-    this.#tell(`gets PUBREC ${reason} for ${messageId}`);
-    if (outgoing === undefined) {
-      world.fail(`${this.name} gets PUBREC for ${messageId}, which is not under way`);
-      return;
-    }
-    if (reason >= 0x80) {
-      // Whether an earlier attempt was taken is not known.
-      this.#outgoing.delete(messageId);
-      return;
-    }
-    world.check(ledger.find(outgoing.id) !== undefined, () => `PUBREC for ${outgoing.id}, which is nowhere`);
-    outgoing.isReceived = true;
-    connection.send({ cmd: "pubrel", messageId, reasonCode: 0 });
   }
 
   /** The first position that is due and did not come. */

@@ -60,6 +60,8 @@ class Shrinking {
   async people(): Promise<void> {
     const attempts: readonly Smaller[] = [
       { clients: 0 },
+      { roamers: 0 },
+      { members: 0 },
       { subscribers: 0 },
       { publishers: 1 },
       { clients: 1 },

@@ -8,6 +8,19 @@ import { run } from "./simulation.js";
 import { runAll, SLICE_TIMEOUT_MS, total, violations } from "./slice.js";
 
 const SEEDS = 380;
+/** What clients with sessions that end do in them: less often than that and nothing is shown of it. */
+const WAYS = [
+  "sessions expired",
+  "clean starts",
+  "delayed wills",
+  "delayed wills called off",
+  "messages of shares",
+  "given on to another member",
+  "unsubscribes",
+  "retained on subscribing",
+  "connects of 3.1.1",
+] as const;
+const WAYS_MIN = 20;
 
 describe("lives from seeds", () => {
   test("one voter: nothing acknowledged is lost, doubled or moved, whatever crashes when", {
@@ -18,6 +31,7 @@ describe("lives from seeds", () => {
     expect(total(results, "crashes")).toBeGreaterThan(SEEDS);
     expect(total(results, "snapshots")).toBeGreaterThan(SEEDS);
     expect(total(results, "restores")).toBeGreaterThan(SEEDS / 3);
+    expect(WAYS.filter((way) => total(results, way) < WAYS_MIN)).toEqual([]);
   });
 
   test("one voter: every named crash point is crashed at", async () => {

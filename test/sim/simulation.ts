@@ -9,6 +9,7 @@ import { Nemesis } from "./nemesis.js";
 import { type Length, type Profile, profileOf, type Size } from "./profile.js";
 import { Publisher } from "./publisher.js";
 import { Reader } from "./reader.js";
+import { Roamer } from "./roamer.js";
 import { type Seams, SOUND } from "./seams.js";
 import { SessionClient } from "./session-client.js";
 import type { Setting } from "./setting.js";
@@ -42,7 +43,9 @@ export interface RunOptions {
 }
 
 /** Parts of a profile that a schedule can do with less of. */
-export type Smaller = Partial<Pick<Profile, "hostileMs" | "publishers" | "subscribers" | "clients">>;
+export type Smaller = Partial<
+  Pick<Profile, "hostileMs" | "publishers" | "subscribers" | "clients" | "roamers" | "members">
+>;
 
 export interface RunResult {
   readonly seed: number;
@@ -69,6 +72,8 @@ const SETTLING_MS = 15_000;
 const ALONE_TICKS: Readonly<Record<Mode, number>> = { both: 80, safety: 0, liveness: 250 };
 const ALONE_CHANCE: Readonly<Record<Mode, number>> = { both: 0.3, safety: 0, liveness: 1 };
 const HOSTILE_FACTOR: Readonly<Record<Mode, number>> = { both: 1, safety: 2, liveness: 0.3 };
+/** What the members of the share ask for. */
+const SHARED_FILTERS = ["#", "keep/+", "keep/a"];
 
 class Simulation {
   readonly #mode: Mode;
@@ -79,7 +84,9 @@ class Simulation {
   readonly #nemesis: Nemesis;
   readonly #publishers: readonly Publisher[];
   readonly #subscribers: readonly SimSubscriber[];
-  readonly #clients: readonly SessionClient[];
+  readonly #clients: readonly (SessionClient | Roamer)[];
+  /** Those of the clients that are in a share. */
+  readonly #members: readonly Roamer[];
   readonly #reader: Reader;
 
   constructor({ mode = "both", leftOut = [], seams = SOUND, ...options }: RunOptions) {
@@ -110,9 +117,14 @@ class Simulation {
     this.#subscribers = named("s", profile.subscribers).map(
       (name) => new SimSubscriber(name, setting, () => this.#group.serving()),
     );
-    this.#clients = named("c", profile.clients).map(
-      (name) => new SessionClient(name, setting, () => this.#group.serving()),
-    );
+    const serving = (): Life[] => this.#group.serving();
+    const share = ["group", world.chance.stream("share").pick(SHARED_FILTERS)] as const;
+    this.#members = named("m", profile.members).map((name) => new Roamer(name, setting, serving, share));
+    this.#clients = [
+      ...named("c", profile.clients).map((name) => new SessionClient(name, setting, serving)),
+      ...named("o", profile.roamers).map((name) => new Roamer(name, setting, serving, null)),
+      ...this.#members,
+    ];
     this.#reader = new Reader("r1", setting, () => this.#group.door(doors));
   }
 
@@ -207,6 +219,7 @@ class Simulation {
     for (const publisher of this.#publishers) publisher.isQuiet = true;
     for (const subscriber of this.#subscribers) subscriber.isCalm = true;
     for (const client of this.#clients) client.isCalm = true;
+    this.#retireMember();
     await this.#until("open commands are answered", () => this.#answered());
     await this.#until("a publish after the faults is answered", this.#probed());
     await this.#until("what was cut off is answered when it is asked again", () => this.#askedAgain());
@@ -223,9 +236,17 @@ class Simulation {
     for (const { id, life } of group.members) if (life !== null) await inspect(this.#setting, id, life);
   }
 
+  /** One member of the share goes for good: what it holds is for the others, unless it may keep that to itself (MQTT-4.8.2-4). */
+  #retireMember(): void {
+    if (this.#members.some(({ isRetired }) => isRetired)) return;
+    this.#members.find(({ qos }) => qos === 1)?.retire();
+  }
+
   async #everyClientHasEverything(): Promise<void> {
     const lacking = (): string[] =>
-      this.#clients.flatMap(({ name, lacks }) => (lacks === null ? [] : [`${name} lacks ${lacks}`]));
+      [...this.#clients, this.#setting.history.book].flatMap(({ name, lacks }) =>
+        lacks === null ? [] : [`${name} lacks ${lacks}`],
+      );
     const endMs = this.#world.nowMs + CLIENTS_MS;
     const reached = await this.#world.runUntil(endMs, () => lacking().length === 0);
     if (!reached) this.#world.fail(`not within ${CLIENTS_MS} ms: ${lacking().join(", ")}`);

@@ -27,6 +27,15 @@ export interface Counts {
   connects: number;
   wipes: number;
   refusals: number;
+  "sessions expired": number;
+  "clean starts": number;
+  "delayed wills": number;
+  "delayed wills called off": number;
+  "messages of shares": number;
+  "given on to another member": number;
+  unsubscribes: number;
+  "retained on subscribing": number;
+  "connects of 3.1.1": number;
 }
 
 export const NO_COUNTS: Readonly<Counts> = {
@@ -40,6 +49,15 @@ export const NO_COUNTS: Readonly<Counts> = {
   connects: 0,
   wipes: 0,
   refusals: 0,
+  "sessions expired": 0,
+  "clean starts": 0,
+  "delayed wills": 0,
+  "delayed wills called off": 0,
+  "messages of shares": 0,
+  "given on to another member": 0,
+  unsubscribes: 0,
+  "retained on subscribing": 0,
+  "connects of 3.1.1": 0,
 };
 
 /** Rounds of `process.nextTick` after an event: each begins when no promise can go on, so streams within streams come to rest. */
