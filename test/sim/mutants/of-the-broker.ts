@@ -74,7 +74,7 @@ export const MUTANTS_OF_THE_BROKER: readonly Mutant[] = [
     rule: "reliability 12: wills are published once",
     nodes: 3,
     edits: edit(`${MACHINE}/wills.js`, "state.sessions.setWill(session, null);", ""),
-    shows: /a second time|has another/,
+    shows: /a second time|has another|is published, and is not due/,
   }),
   mutant({
     name: "the sessions of a node that is gone are let be",
@@ -85,7 +85,7 @@ export const MUTANTS_OF_THE_BROKER: readonly Mutant[] = [
       'for (const session of sessions)\n        displace(session, "node_down", effects);\n    loseConnections(state, sessions, effects);',
       "",
     ),
-    shows: /lacks its will|not within|another/,
+    shows: /lacks its will|not within|another|is due, and is not published/,
     seedsMax: 1_000,
   }),
   mutant({
