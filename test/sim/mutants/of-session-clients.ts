@@ -108,17 +108,6 @@ export const MUTANTS_OF_SESSION_CLIENTS: readonly Mutant[] = [
     shows: /older than what it asked for|never asked for|this session never had/,
   }),
   mutant({
-    name: "a clean start leaves receipts of QoS 2 behind",
-    rule: "MQTT-3.1.2-4; reliability 8",
-    nodes: 1,
-    edits: edit(
-      `${MACHINE}/session-commands.js`,
-      "    session.epoch += 1;",
-      "    if (present === undefined && known !== undefined)\n        for (const packetId of known.incoming)\n            session.addIncoming(packetId);\n    session.epoch += 1;",
-    ),
-    shows: /which is nowhere/,
-  }),
-  mutant({
     name: "a will that is to wait is published at once",
     rule: "MQTT 5.0, 3.1.3.2.2",
     nodes: 1,
