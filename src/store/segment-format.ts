@@ -62,14 +62,15 @@ export function decodeSegmentHeader(bytes: Buffer, path: string, number: number)
   if (bytes.length < SEGMENT_HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) {
     throw corrupt(path, "this is not a message segment");
   }
+  // A newer program's header has its checksum in the same place: without it a flipped bit could pass for a newer format.
+  const whole = crc32(bytes.subarray(8, SEGMENT_HEADER_BYTES)) === bytes.readUInt32LE(4);
   const version = bytes.readUInt32LE(8);
-  if (version > VERSION) {
+  if (whole && version > VERSION) {
     throw new FatalError(
       "store_version",
       `${path}: written by a newer version of Jangada (format ${version})`,
     );
   }
-  const whole = crc32(bytes.subarray(8, SEGMENT_HEADER_BYTES)) === bytes.readUInt32LE(4);
   if (!whole || bytes.readUInt32LE(12) !== GROUP || bytes.readDoubleLE(16) !== number) {
     throw corrupt(path, "the segment's header does not check");
   }

@@ -24,9 +24,11 @@ function broken({ seed, nodes }: Assignment, violation: string): RunResult {
 /** A process that runs seeds, one at a time. */
 export class Worker {
   readonly #process: ChildProcess;
+  readonly #hangMs: number;
 
-  /** `directory`: of the built simulator; another than this one for a program that was changed. */
-  constructor(directory = import.meta.dirname) {
+  /** `directory`: of the built simulator; another than this one for a program that was changed. `hangMs`: what takes longer hangs. */
+  constructor(directory = import.meta.dirname, hangMs = HANG_MS) {
+    this.#hangMs = hangMs;
     const stdio: StdioOptions = ["ignore", "ignore", "inherit", "ipc"];
     this.#process = fork(join(directory, "worker.js"), { stdio, execArgv: [] });
   }
@@ -47,8 +49,8 @@ export class Worker {
       const lost = (how: string): void => over({ result: broken(assignment, how), cpuMs: 0 });
       const hang = setTimeout(() => {
         worker.kill("SIGKILL");
-        lost(`hangs: no answer within ${HANG_MS / 1_000} s`);
-      }, HANG_MS);
+        lost(`hangs: no answer within ${this.#hangMs / 1_000} s`);
+      }, this.#hangMs);
       worker.once("message", (outcome: Outcome) => over(outcome));
       worker.once("exit", (code, signal) => lost(`its process ended with ${code ?? signal}`));
       worker.send(assignment);

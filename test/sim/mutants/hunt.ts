@@ -14,6 +14,8 @@ export interface Quarry {
   readonly rule: string;
   readonly nodes: Size;
   readonly length: Length;
+  /** Where the hunt begins. */
+  readonly firstSeed: number;
   readonly seedsMax: number;
   readonly shows: RegExp;
   /** Of the simulator to run; `undefined` for this one. */
@@ -35,6 +37,10 @@ const SOUND_PROGRAM = join(repositoryRoot(), "dist", "test", "sim");
 /** Deaths of the process show no rule broken. */
 const DEATH = /^(its process ended|hangs)/;
 
+/** A changed program may well go round for ever: it gets another process, so often, and sooner than the sound one. */
+const DEATHS_MAX = 3;
+const HANG_MS = 60_000;
+
 /** Something else may show first in a seed, as nothing getting done: so often, and then it is not what it is said to be. */
 const OTHERWISE_MAX = 20;
 
@@ -47,22 +53,29 @@ async function objectionOfSound(assignment: Assignment): Promise<string | null> 
 
 /** Goes through seeds until it shows, or there are no more to be tried. */
 export async function hunt(quarry: Quarry): Promise<Finding> {
-  const { nodes, length, seedsMax, shows, directory, plant } = quarry;
-  const worker = new Worker(directory);
+  const { nodes, length, firstSeed, seedsMax, shows, directory, plant } = quarry;
+  let worker = new Worker(directory, HANG_MS);
+  let deaths = 0;
   let otherwise = 0;
   let last: string | null = null;
   try {
-    for (let seed = 1; seed <= seedsMax; seed += 1) {
-      const assignment = { seed, nodes, length };
+    for (let seeds = 1; seeds <= seedsMax; seeds += 1) {
+      const assignment = { seed: firstSeed + seeds - 1, nodes, length };
       const { result } = await worker.run(plant === undefined ? assignment : { ...assignment, plant });
       const said = result.violation;
       if (said === null) continue;
-      if (DEATH.test(said)) return { seeds: seed, said, objection: "the program died of it" };
-      if (shows.test(said)) return { seeds: seed, said, objection: await objectionOfSound(assignment) };
       last = said;
+      if (DEATH.test(said)) {
+        deaths += 1;
+        if (deaths === DEATHS_MAX) return { seeds, said, objection: "the program died of it" };
+        worker.end();
+        worker = new Worker(directory, HANG_MS);
+        continue;
+      }
+      if (shows.test(said)) return { seeds, said, objection: await objectionOfSound(assignment) };
       otherwise += 1;
       if (otherwise < OTHERWISE_MAX) continue;
-      return { seeds: seed, said, objection: `it says something else than ${shows}` };
+      return { seeds, said, objection: `it says something else than ${shows}` };
     }
     return { seeds: seedsMax, said: last, objection: "not found" };
   } finally {

@@ -30,6 +30,7 @@ function tasks(only: string, seedsMax: number | null): Task[] {
         rule: "at a port of the simulator",
         nodes,
         length: "short",
+        firstSeed: 1,
         seedsMax: seedsMax ?? PLANT_SEEDS_MAX,
         shows,
         plant: name,
@@ -87,6 +88,7 @@ async function main(): Promise<number> {
       figures: {
         rule: quarry.rule,
         nodes: quarry.nodes,
+        "first seed": quarry.firstSeed,
         "seeds at most": quarry.seedsMax,
         said: said ?? "-",
       },

@@ -20,6 +20,8 @@ export interface Mutant {
   readonly edits: readonly Edit[];
   /** What the outside sees of it. */
   readonly shows: RegExp;
+  /** The hunt begins with this one: close to where it shows, where that takes many seeds. */
+  readonly firstSeed: number;
   /** It shows within this many seeds. */
   readonly seedsMax: number;
 }
@@ -28,7 +30,7 @@ export interface Mutant {
 export function mutant(
   given: Pick<Mutant, "name" | "rule" | "nodes" | "edits" | "shows"> & Partial<Mutant>,
 ): Mutant {
-  return { length: "short", seedsMax: 400, ...given };
+  return { length: "short", firstSeed: 1, seedsMax: 400, ...given };
 }
 
 /** The usual case: one line of one file. */

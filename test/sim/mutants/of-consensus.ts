@@ -201,7 +201,7 @@ export const MUTANTS_OF_CONSENSUS: readonly Mutant[] = [
       "return [this.#log.firstIndex(), null];",
       "return [Math.max(2, this.#log.firstIndex() - 1), null];",
     ),
-    shows: /./,
+    shows: /is committed and the log ends at|not within|by itself/,
   }),
   mutant({
     name: "the log is cut beyond the newest snapshot",

@@ -49,7 +49,7 @@ export const MUTANTS_OF_MEMBERSHIP: readonly Mutant[] = [
       "return [this.#log.term(index), null];",
       "return [this.#log.term(index) + (index === this.#log.firstIndex() - 1 ? 1 : 0), null];",
     ),
-    shows: /./,
+    shows: /not within|by itself|invariant/,
   }),
   mutant({
     name: "the first entry behind the cut is left out",

@@ -1,4 +1,5 @@
 /** What a restart finds of the segments, and what it says of damage. */
+import { crc32 } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import type { StoreMark } from "../../../src/store/message-store.js";
 import { SegmentStore } from "../../../src/store/segment-store.js";
@@ -115,12 +116,17 @@ describe("damage", () => {
       (disk, mark) => flip(mark.segment, mark.bytes - 3)(disk, mark),
     ],
     ["a segment's header is flipped", "store_corrupt", /header does not check/, flip(1, 20)],
+    ["a segment's format is flipped", "store_corrupt", /header does not check/, flip(1, 8)],
     ["a file is no segment", "store_corrupt", /not a message segment/, flip(1, 0)],
     [
       "a newer program wrote it",
       "store_version",
       /newer version/,
-      (disk) => void disk.file(path(1, "seg")).bytes.writeUInt32LE(2, 8),
+      (disk) => {
+        const { bytes } = disk.file(path(1, "seg"));
+        bytes.writeUInt32LE(2, 8);
+        bytes.writeUInt32LE(crc32(bytes.subarray(8, 40)), 4);
+      },
     ],
   ])("%s: the store does not open (%s)", async (_, code, text, damage) => {
     const { disk, mark } = await filled();
