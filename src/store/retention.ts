@@ -38,7 +38,7 @@ export interface RetentionPlan extends RetentionOutcome {
 /** What a round must keep to: a plan for which it was asked what is held, and the answer. */
 export interface Consent {
   readonly plan: RetentionPlan;
-  /** Position of the newest message at that time. */
+  /** Position of the newest message that the plan looked at. */
   readonly lastPosition: number;
   readonly holdAbove: HoldAbove;
 }

@@ -251,12 +251,15 @@ export class SegmentStore implements MessageStore {
   /** What is held is asked between two turns of the writer: it may take a while, and messages are to be written meanwhile. */
   async #retainInTurns(policy: RetentionPolicy): Promise<RetentionOutcome> {
     const opened = this.#state;
-    const { writer, recent } = opened;
+    const { writer } = opened;
     let consent: Consent | null = null;
     if (policy.holds !== undefined) {
-      const plan = await writer.exclusive(() => this.#plan(opened, policy, null));
+      const { plan, lastPosition } = await writer.exclusive(async () => ({
+        plan: await this.#plan(opened, policy, null),
+        // The newest that the plan can have looked at: others may have been appended meanwhile.
+        lastPosition: writer.writtenThrough,
+      }));
       if (plan === null) return NOTHING_LOST;
-      const { lastPosition } = recent;
       const holdAbove = plan.moved.size === 0 ? NOTHING_HELD : await policy.holds(plan.moved);
       consent = { plan, lastPosition, holdAbove };
     }

@@ -105,6 +105,20 @@ export function describeHolds(name: string, start: () => Promise<MessageStoreUnd
       expect(stream.from(asked).filter(({ position }) => !kept.has(position))).toEqual([]);
     });
 
+    it("takes nothing that came while it found out what would go: nobody was asked about that either", async () => {
+      const { store, stream } = await filled();
+      // Whoever has everything that was written then holds nothing of it.
+      const holds: Holds = async () => {
+        await store.sync();
+        return () => Number.POSITIVE_INFINITY;
+      };
+      const outcome = store.retain(policy({ bytesMax: 0, holds }));
+      const last = stream.message(1, { payload: "p".repeat(10) });
+      store.append([last]);
+      expect(await outcome).toEqual(NOTHING_LOST);
+      expect(await left(store)).toContain(last.position);
+    });
+
     it("by the bytes of all takes what is not held, and nothing of the rest for its sake", async () => {
       const { store, home } = await filled();
       const holds = held({ 2: 4 });
