@@ -11,6 +11,7 @@ import { MemberChanges } from "./member-changes.js";
 import { type MemberReport, MemberReports } from "./member-reports.js";
 import { Membership } from "./membership.js";
 import { neededFrom } from "./needed-log.js";
+import { isTooEarly } from "./newcomers.js";
 import type { NodeView, Origin, RaftNodeOptions } from "./node-options.js";
 import { Proposals } from "./proposals.js";
 import { RaftCore } from "./raft-core.js";
@@ -300,16 +301,14 @@ export class RaftNode {
     });
   }
 
-  /** A newcomer hears nothing before there is a snapshot that knows it: one that does not could never be installed (engine rule 4). */
   #send(message: PeerMessage): void {
     const { transport, group, snapshots } = this.#options;
-    const addedAt = this.#membership.addedAt(message.to);
-    if (addedAt > 0 && (snapshots.latest()?.meta.index ?? 0) < addedAt) return;
     if (message.snapshot !== null) {
       // Of a group that has just begun there is none on disk yet.
       this.#keeper?.want(message.snapshot.index);
       this.#sender.offered(message.to, message.snapshot.index);
     }
+    if (isTooEarly(message, this.#membership, snapshots.latest()?.meta.index ?? 0)) return;
     transport.send(message.to, { kind: "raft", group, message });
   }
 

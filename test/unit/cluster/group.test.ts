@@ -1,5 +1,6 @@
 /** Groups that change while they work: they grow, every member is replaced, the leadership moves, links fail one way. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ClusterError } from "../../../cluster/errors.js";
 import { MemoryNetwork } from "../../../cluster/transport/memory-transport.js";
 import { command, leads, type Member, MemoryGroup, peerOf, tagOf } from "../../support/memory-group.js";
 
@@ -74,6 +75,23 @@ describe("a group of three", () => {
       expect(node.refusalOf({ id: "8", tag: "t", clusterId: "cluster", address: "" })).toBeNull();
       expect(node.refusalOf({ id: "8", tag: "t", clusterId: "", address: "" })).toBe("member_unknown");
     }
+  });
+
+  test("elects a leader though one of it cannot take a snapshot that knows the newest voter", async () => {
+    const members = await three();
+    const leader = await leaderOf(members);
+    const [full, short] = members.filter((member) => member !== leader) as [Member, Member];
+    full.snapshots.create = () => Promise.reject(new ClusterError("disk_full", "no room for a snapshot"));
+    const newest = await grow(members, "4");
+    await write([...members, newest], "before");
+    // Who is behind cannot lead, and both others need the votes of all that are left.
+    group.isolate(short.id, ["1", "2", "3", "4"]);
+    await write([leader, full, newest], "after");
+    await leader.node.stop();
+    group.network.heal();
+    await leaderOf([full, short, newest]);
+    await write([full, short, newest], "at last");
+    expect(failuresOf([full, short, newest])).toEqual([]);
   });
 
   test("grows by a learner that becomes a voter, and by one that stays what it is", async () => {
