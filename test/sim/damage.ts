@@ -1,6 +1,7 @@
 /**
- * Bytes of a node's files that change by themselves: a flipped bit, a file that is cut short. Spared is only the end of the log that no mark
- * speaks for yet: nothing on that disk could tell its damage from a write that never finished.
+ * Bytes of a node's files that change by themselves: a flipped bit, a file that is cut short, a log whose end is zeros as if it had never been
+ * written. Spared is only the end of the log that no mark speaks for yet: nothing on that disk could tell its damage from a write that
+ * never finished.
  */
 import { decodeEndMark, END_MARK_NAME } from "../../cluster/log/end-mark.js";
 import { FrameReader } from "../../cluster/log/frame-reader.js";
@@ -11,11 +12,17 @@ import type { SimFile } from "./sim-file.js";
 import type { SimFiles } from "./sim-files.js";
 
 export interface Damage {
-  readonly kind: "bit flipped" | "file cut short";
+  readonly kind: "bit flipped" | "file cut short" | "end of the log lost";
   readonly text: string;
   /** It is not there any more: what it was in was written again or is gone. */
   isGone(): boolean;
 }
+
+/** Of what is done to a log, how much takes its end, and of what is done to messages, how much is done to those that came last. */
+const END_CHANCE = 0.4;
+/** The end of a log begins so many frames before that of its mark. */
+const END_FRAMES_MAX = 3;
+const NEWEST_BYTES = 512;
 
 /** Damages one file; `null` when there is nothing to damage where chance would have it. */
 export function damageSomewhere(files: SimFiles, chance: Chance): Damage | null {
@@ -28,6 +35,8 @@ export function damageSomewhere(files: SimFiles, chance: Chance): Damage | null 
   ]);
   const paths = files.paths(directory).filter((path) => files.file(path).size > 0);
   if (paths.length === 0) return null;
+  if (directory === LOG_DIRECTORY && chance.of(END_CHANCE)) return loseEnd(files, paths, chance);
+  if (directory === MESSAGE_DIRECTORY && chance.of(END_CHANCE)) return flipNewest(files, paths, chance);
   const path = chance.pick(paths);
   const file = files.file(path);
   const at = chance.whole(0, file.size - 1);
@@ -67,10 +76,52 @@ function bytesOf(file: SimFile, at: number, length: number): Buffer {
   return bytes.subarray(0, file.read(bytes, at));
 }
 
+/** Among what was written last no snapshot has looked yet. */
+function flipNewest(files: SimFiles, paths: readonly string[], chance: Chance): Damage | null {
+  const path = paths.filter((each) => each.endsWith(".seg")).at(-1);
+  if (path === undefined) return null;
+  const { size } = files.file(path);
+  return flip(files, path, size - chance.whole(1, Math.min(size, NEWEST_BYTES)), chance.whole(0, 7));
+}
+
+/** What the mark of the log's end speaks for is not there, as if nobody had written it. */
+function loseEnd(files: SimFiles, paths: readonly string[], chance: Chance): Damage | null {
+  const path = newestOf(paths);
+  if (path === undefined) return null;
+  const starts = framesOf(files, path).proven.slice(-chance.whole(1, END_FRAMES_MAX));
+  const [at] = starts;
+  if (at === undefined) return null;
+  const file = files.file(path);
+  const bytes = file.size - at;
+  if (isZero(bytesOf(file, at, bytes))) return null;
+  file.clear(at);
+  return {
+    kind: "end of the log lost",
+    text: `${path} from byte ${at} on`,
+    isGone: () => !isNamed(files, file) || !isZero(bytesOf(file, at, bytes)),
+  };
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
+function newestOf(paths: readonly string[]): string | undefined {
+  return paths.filter((each) => each.endsWith(".seg")).at(-1);
+}
+
 /** Within a frame of the newest segment that is complete and not known to be. */
 function isUnproven(files: SimFiles, paths: readonly string[], path: string, at: number): boolean {
-  const newest = paths.filter((each) => each.endsWith(".seg")).at(-1);
-  if (path !== newest) return false;
+  if (path !== newestOf(paths)) return false;
+  const { provenEnd, end } = framesOf(files, path);
+  return at >= provenEnd && at < end;
+}
+
+/** Where the frames of a segment begin that the mark speaks for, where those end, and where all end. */
+function framesOf(
+  files: SimFiles,
+  path: string,
+): { readonly proven: readonly number[]; readonly provenEnd: number; readonly end: number } {
   const file = files.file(path);
   const readSync = (target: Uint8Array, position: number): number => file.read(target, position);
   const handle = { readSync } as ConstructorParameters<typeof FrameReader>[0];
@@ -83,14 +134,16 @@ function isUnproven(files: SimFiles, paths: readonly string[], path: string, at:
     windowBytes: file.size,
     reuse: false,
   });
-  const proven = provenSequence(files);
+  const marked = provenSequence(files);
+  const proven: number[] = [];
   let end = header.headerBytes;
   let provenEnd = end;
   for (let frame = reader.frame(end); frame !== null; frame = reader.frame(end)) {
+    if (frame.sequence <= marked) proven.push(end);
     end += frame.bytes;
-    if (frame.sequence <= proven) provenEnd = end;
+    if (frame.sequence <= marked) provenEnd = end;
   }
-  return at >= provenEnd && at < end;
+  return { proven, provenEnd, end };
 }
 
 function provenSequence(files: SimFiles): number {

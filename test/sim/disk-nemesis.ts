@@ -8,6 +8,9 @@ import type { MembershipNemesis } from "./membership-nemesis.js";
 import type { Setting } from "./setting.js";
 import type { SimNode } from "./sim-node.js";
 
+/** Of damage, how much is the leader's: it is who gives snapshots. */
+const LEADER_CHANCE = 0.4;
+
 export class DiskNemesis {
   readonly #setting: Setting;
   readonly #group: Group;
@@ -68,7 +71,9 @@ export class DiskNemesis {
 
   #damage(luck: Chance): void {
     const { members, nodes } = this.#group;
-    const node = luck.pick(members.length > 0 ? members : nodes);
+    const leader = members.find(({ life }) => life?.raft.status().role === "leader");
+    const isLeaders = leader !== undefined && luck.of(LEADER_CHANCE);
+    const node = isLeaders ? leader : luck.pick(members.length > 0 ? members : nodes);
     // Most is found when it is read at a start.
     if (this.#membership.mayBeLost(node) && node.damageDisk(luck) && luck.of(0.7)) {
       node.crash("to come back with a damaged disk");

@@ -149,8 +149,14 @@ export class MembershipNemesis {
   #revive(): void {
     const removed = this.#group.nodes.filter(({ isDown, retired }) => isDown && retired === "member_removed");
     if (removed.length === 0) return;
-    this.#setting.world.fault("removed member comes back");
-    void this.#luck.pick(removed).revive();
+    const node = this.#luck.pick(removed);
+    if (this.#luck.of(0.5)) {
+      // A new machine is given the number of the old one.
+      node.wipe();
+      node.arrival = "joins as voter";
+      this.#setting.world.fault("removed member's id on a new disk");
+    } else this.#setting.world.fault("removed member comes back");
+    void node.revive();
   }
 
   #look(): void {

@@ -124,6 +124,13 @@ export class SimFile {
     this.#durableSize = size;
   }
 
+  /** From `at` on there are zeros, on the disk itself. */
+  clear(at: number): void {
+    this.#changes = [];
+    this.#durableSize = this.#size;
+    this.#bytes.fill(0, at, this.#size);
+  }
+
   #copy(at: number, bytes: number): Buffer {
     return Buffer.from(this.#bytes.subarray(at, Math.max(at, Math.min(this.#size, at + bytes))));
   }

@@ -74,6 +74,8 @@ const ALONE_CHANCE: Readonly<Record<Mode, number>> = { both: 0.3, safety: 0, liv
 const HOSTILE_FACTOR: Readonly<Record<Mode, number>> = { both: 1, safety: 2, liveness: 0.3 };
 /** What the members of the share ask for. */
 const SHARED_FILTERS = ["#", "keep/+", "keep/a"];
+/** Of those who read at the same time. */
+const READERS_MAX = 3;
 
 class Simulation {
   readonly #mode: Mode;
@@ -87,7 +89,7 @@ class Simulation {
   readonly #clients: readonly (SessionClient | Roamer)[];
   /** Those of the clients that are in a share. */
   readonly #members: readonly Roamer[];
-  readonly #reader: Reader;
+  readonly #readers: readonly Reader[];
 
   constructor({ mode = "both", leftOut = [], seams = SOUND, ...options }: RunOptions) {
     const { seed, nodes, length, smaller, print } = options;
@@ -125,7 +127,8 @@ class Simulation {
       ...named("o", profile.roamers).map((name) => new Roamer(name, setting, serving, null)),
       ...this.#members,
     ];
-    this.#reader = new Reader("r1", setting, () => this.#group.door(doors));
+    const readers = world.chance.stream("readers").whole(1, READERS_MAX);
+    this.#readers = named("r", readers).map((name) => new Reader(name, setting, serving));
   }
 
   async run(): Promise<void> {
@@ -223,8 +226,10 @@ class Simulation {
     await this.#until("open commands are answered", () => this.#answered());
     await this.#until("a publish after the faults is answered", this.#probed());
     await this.#until("what was cut off is answered when it is asked again", () => this.#askedAgain());
-    const reads = this.#reader.answered;
-    await this.#until("a read after the faults is answered", () => this.#reader.answered > reads);
+    const reads = this.#readers.map(({ answered }) => answered);
+    await this.#until("reads after the faults are answered", () =>
+      this.#readers.every(({ answered }, nth) => answered > (reads[nth] ?? 0)),
+    );
     await this.#until("every node has applied everything", () =>
       group.serving().every(({ replica }) => replica.appliedIndex === history.lastIndex),
     );

@@ -169,6 +169,14 @@ export const MUTANTS_OF_CONSENSUS: readonly Mutant[] = [
     shows: STALE,
   }),
   mutant({
+    name: "contexts of reads repeat",
+    rule: "embedder 5: unique contexts",
+    nodes: 3,
+    edits: edit(READS, "this.#attempt += 1;", ""),
+    shows: STALE,
+    seedsMax: 1_000,
+  }),
+  mutant({
     name: "a leader tells of a commit that its own disk does not have",
     rule: "embedder 6: commit at most the last durable index",
     nodes: 3,

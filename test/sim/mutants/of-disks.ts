@@ -83,6 +83,22 @@ export const MUTANTS_OF_DISKS: readonly Mutant[] = [
     shows: /another message|has another|has lost|stopped by itself|does not start|was seen before/,
   }),
   mutant({
+    name: "the mark of the log's end is not looked at",
+    rule: "reliability 13: what was acknowledged is never truncated",
+    nodes: 3,
+    edits: edit(`${LOG}/recovery.js`, "scan.checkEnd(await provenSequence(disk, dir));", ""),
+    shows: new RegExp(DIVERGES),
+    seedsMax: 1_000,
+  }),
+  mutant({
+    name: "what goes into a snapshot is not checked",
+    rule: "never: corruption spread by a snapshot",
+    nodes: 3,
+    edits: edit("dist/src/replica/replica.js", "await messageStore.check({ name, path, from, bytes });", ""),
+    shows: /does not check|cut short|cannot read|no group begins/,
+    seedsMax: 1_500,
+  }),
+  mutant({
     name: "a received snapshot is not compared with its checksums",
     rule: "never: corruption spread by a snapshot",
     nodes: 3,

@@ -88,6 +88,26 @@ export const MUTANTS_OF_MEMBERSHIP: readonly Mutant[] = [
     shows: /does not start|stopped by itself|consensus core|invariant/,
   }),
   mutant({
+    name: "a removed member's id is given again",
+    rule: "cluster/types.ts: ids are never used again",
+    nodes: 3,
+    edits: edit("dist/cluster/member-changes.js", "if (roster.removed.includes(id)) {", "if (id === null) {"),
+    shows: /was removed, and is added again/,
+    seedsMax: 1_000,
+  }),
+  mutant({
+    name: "a newcomer hears the log before a snapshot that knows it",
+    rule: "embedder 4; ARCHITECTURE: a newcomer hears nothing before",
+    nodes: 3,
+    edits: edit(
+      NODE,
+      "if (addedAt > 0 && (snapshots.latest()?.meta.index ?? 0) < addedAt)",
+      "if (addedAt < 0)",
+    ),
+    shows: STUCK,
+    seedsMax: 1_000,
+  }),
+  mutant({
     name: "a node's incarnation is the same after a restart",
     rule: "ARCHITECTURE: incarnations only grow",
     nodes: 1,

@@ -126,6 +126,13 @@ export const MUTANTS_OF_THE_BROKER: readonly Mutant[] = [
     shows: /retains/,
   }),
   mutant({
+    name: "the id of an event of the future is taken",
+    rule: "reliability 10: a future id gives an error",
+    nodes: 1,
+    edits: edit("dist/src/replica/event-id.js", "position > head", "position > head + 1_000"),
+    shows: /which is in the future/,
+  }),
+  mutant({
     name: "nobody is told of what was trimmed",
     rule: "reliability 5: no gap, or an explicit notice",
     nodes: 1,
