@@ -88,16 +88,15 @@ function flipNewest(files: SimFiles, paths: readonly string[], chance: Chance): 
 function loseEnd(files: SimFiles, paths: readonly string[], chance: Chance): Damage | null {
   const path = newestOf(paths);
   if (path === undefined) return null;
-  const starts = framesOf(files, path).proven.slice(-chance.whole(1, END_FRAMES_MAX));
-  const [at] = starts;
+  const { proven, end } = framesOf(files, path);
+  const [at] = proven.slice(-chance.whole(1, END_FRAMES_MAX));
   if (at === undefined) return null;
   const file = files.file(path);
-  const bytes = file.size - at;
-  if (isZero(bytesOf(file, at, bytes))) return null;
-  file.clear(at);
+  const bytes = end - at;
+  file.clear(at, end);
   return {
     kind: "end of the log lost",
-    text: `${path} from byte ${at} on`,
+    text: `${path} from byte ${at} to ${end}`,
     isGone: () => !isNamed(files, file) || !isZero(bytesOf(file, at, bytes)),
   };
 }

@@ -124,11 +124,10 @@ export class SimFile {
     this.#durableSize = size;
   }
 
-  /** From `at` on there are zeros, on the disk itself. */
-  clear(at: number): void {
-    this.#changes = [];
-    this.#durableSize = this.#size;
-    this.#bytes.fill(0, at, this.#size);
+  /** From `at` to `end` there are zeros, on the disk itself. */
+  clear(at: number, end: number): void {
+    this.#changes = without(this.#changes, at, end);
+    this.#bytes.fill(0, at, end);
   }
 
   #copy(at: number, bytes: number): Buffer {
