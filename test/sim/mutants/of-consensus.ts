@@ -169,36 +169,12 @@ export const MUTANTS_OF_CONSENSUS: readonly Mutant[] = [
     shows: STALE,
   }),
   mutant({
-    name: "contexts of reads repeat",
-    rule: "embedder 5: unique contexts",
-    nodes: 3,
-    edits: edit(READS, "this.#attempt += 1;", ""),
-    shows: STALE,
-    seedsMax: 1_000,
-  }),
-  mutant({
     name: "a leader tells of a commit that its own disk does not have",
     rule: "embedder 6: commit at most the last durable index",
     nodes: 3,
     edits: edit(LOOP, "isLeaders && message.commit <= durable && !lateFor.has(message.to)", "isLeaders"),
     shows: PARTED,
     seedsMax: 1_500,
-  }),
-  mutant({
-    name: "changes of membership overlap",
-    rule: "embedder 7: one at a time",
-    nodes: 3,
-    edits: [
-      ...edit(CORE, "if (!leads || raft.pendingConfIndex > raft.raftLog.applied)", "if (!leads)"),
-      ...edit(`${ENGINE}/raft.js`, "if (alreadyPending) {", "if (alreadyPending && false) {"),
-      ...edit(
-        CHANGES,
-        "const index = this.#pending === null ? this.#options.propose(change) : null;",
-        "const index = this.#options.propose(change);",
-      ),
-    ],
-    shows: /./,
-    seedsMax: 2_000,
   }),
   mutant({
     name: "the log's first index is one too low after a cut",

@@ -86,7 +86,11 @@ export const MUTANTS_OF_DISKS: readonly Mutant[] = [
     name: "the mark of the log's end is not looked at",
     rule: "reliability 13: what was acknowledged is never truncated",
     nodes: 3,
-    edits: edit(`${LOG}/recovery.js`, "scan.checkEnd(await provenSequence(disk, dir));", ""),
+    edits: edit(
+      `${LOG}/recovery.js`,
+      "scan.checkEnd(await provenSequence(disk, dir));",
+      "void provenSequence;",
+    ),
     shows: new RegExp(DIVERGES),
     seedsMax: 1_000,
   }),

@@ -96,18 +96,6 @@ export const MUTANTS_OF_MEMBERSHIP: readonly Mutant[] = [
     seedsMax: 1_000,
   }),
   mutant({
-    name: "a newcomer hears the log before a snapshot that knows it",
-    rule: "embedder 4; ARCHITECTURE: a newcomer hears nothing before",
-    nodes: 3,
-    edits: edit(
-      NODE,
-      "if (addedAt > 0 && (snapshots.latest()?.meta.index ?? 0) < addedAt)",
-      "if (addedAt < 0)",
-    ),
-    shows: STUCK,
-    seedsMax: 1_000,
-  }),
-  mutant({
     name: "a node's incarnation is the same after a restart",
     rule: "ARCHITECTURE: incarnations only grow",
     nodes: 1,
