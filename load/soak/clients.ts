@@ -15,7 +15,7 @@ export interface SoakLoad {
 }
 
 export const FILTER = "soak/#";
-const TOPICS = ["soak/a", "soak/b", "soak/c/deep"];
+export const TOPICS: readonly string[] = ["soak/a", "soak/b", "soak/c/deep"];
 const RETAINED_TOPIC = "soak/retained";
 /** Large enough that the log is cut and segments are dropped every minute or two. */
 const PAYLOAD_BYTES = 4_096;

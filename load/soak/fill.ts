@@ -4,10 +4,11 @@
  */
 import type { Cluster } from "../lib/cluster.js";
 import { HttpConnection, topicPath } from "../lib/http-client.js";
+import { TOPICS } from "./clients.js";
 
 /**
- * A group remembers 100,000 and then forgets the oldest; half as many more, so that its hash tables, which have room for 131,072, have
- * also doubled for the last time: that is a step of 5 MiB, once.
+ * A group remembers 100,000 keys and then forgets the oldest. Half as many more, of the topics and of the length of those to come: the hash
+ * tables of all keys (131,072 places) and of each topic's have doubled for the last time then, which would be steps of 4 and 3 MiB later on.
  */
 const KEYS = 150_000;
 const ASKERS = 192;
@@ -19,11 +20,14 @@ const PAYLOAD_BYTES = 16 * 1024;
 export async function fill(cluster: Cluster): Promise<void> {
   const message = `${JSON.stringify("x".repeat(PAYLOAD_BYTES))}\n`;
   const batch = message.repeat(BATCH_MESSAGES);
-  await ask(cluster, 2, BATCHES, (at) => [batch, "application/x-ndjson", `fill-batch-${at}`]);
-  await ask(cluster, ASKERS, KEYS, (at) => ["x", "text/plain", `fill-${at}`]);
+  await ask(cluster, 2, BATCHES, (at) => ["fill", batch, "application/x-ndjson", `fill-${at}`]);
+  await ask(cluster, ASKERS, KEYS, (at) => {
+    const topic = TOPICS[at % TOPICS.length] ?? "";
+    return [topic, "x", "text/plain", `filling-${at}`];
+  });
 }
 
-type Request = readonly [body: string, contentType: string, key: string];
+type Request = readonly [topic: string, body: string, contentType: string, key: string];
 
 /** `count` requests by so many askers, each at one node. */
 async function ask(
@@ -40,9 +44,9 @@ async function ask(
     const connection = new HttpConnection(node.http);
     try {
       while (next < count) {
-        const [body, type, key] = request(next++);
+        const [topic, body, type, key] = request(next++);
         const headers = { "content-type": type, "idempotency-key": key };
-        const answer = await connection.ask("POST", `${topicPath("fill")}/messages`, body, headers);
+        const answer = await connection.ask("POST", `${topicPath(topic)}/messages`, body, headers);
         if (answer.status >= 300) throw new Error(`${key} was answered with ${answer.status} ${answer.body}`);
       }
     } finally {

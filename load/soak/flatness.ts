@@ -7,7 +7,7 @@
 /** What may be gained over the second half, however long it is: what has no end passes any bound, and more messages only make it pass sooner. */
 const GAIN_MAX = {
   "live heap, MiB": 3,
-  /** The newest entries of the log come and go as it is cut. */
+  /** Up to 32 MiB of the log's newest entries come and go as it is cut. */
   "buffers held, MiB": 16,
   "outside of the heap, MiB": 12,
   "timers and handles": 12,
