@@ -40,6 +40,7 @@ export class Interest {
   readonly #spans: Span[] = [];
   readonly #passes: Pass[] = [];
   #asking: Pass | null = null;
+  #isHeld = true;
   /** Whatever came live at least once, by position. */
   readonly #got = new Set<number>();
   #highest = 0;
@@ -48,6 +49,11 @@ export class Interest {
 
   constructor(options: InterestOptions) {
     this.#options = options;
+  }
+
+  /** The session is not kept: retention may take what it has not got, and it is told of a gap at most. */
+  isOnItsOwn(): void {
+    this.#isHeld = false;
   }
 
   /** As it was last told. */
@@ -160,6 +166,7 @@ export class Interest {
   }
 
   #missed(through: number): number | null {
+    if (!this.#isHeld) return null;
     for (const span of this.#spans) {
       if (span.dueAbove === null) continue;
       const last = Math.min(through, span.dueThrough ?? through);

@@ -56,7 +56,8 @@ export interface Profile {
   readonly files: FilesProfile | null;
 }
 
-const PLENTY = 1 << 30;
+/** More than a run comes to. */
+export const PLENTY = 1 << 30;
 
 function fanoutOf(chance: Chance): FanoutLimits {
   return {
@@ -111,7 +112,7 @@ function shortPace(chance: Chance, isAlone: boolean, onFiles: boolean): Pace {
     checkpointPeriodMs: chance.pick([5, 25, 100, 500]),
     retentionPeriodMs: chance.pick([50, 300]),
     // Where a snapshot is many files it takes a newcomer longer: the log has to reach back as far.
-    snapshotLogBytes: chance.pick(onFiles ? [3_000, 6_000, 20_000, PLENTY] : [300, 1_500, 6_000, PLENTY]),
+    snapshotLogBytes: chance.pick(onFiles ? [6_000, 12_000, 20_000, PLENTY] : [300, 1_500, 6_000, PLENTY]),
     goneAfterMs: chance.pick([20, 200, 1_000]),
   };
 }

@@ -10,6 +10,7 @@ import { contentTypeOf, payloadOf } from "./ledger.js";
 import type { Life } from "./life.js";
 import { type Level, MqttConnection } from "./mqtt-client.js";
 import { Outbox } from "./outbox.js";
+import { PLENTY } from "./profile.js";
 import type { Stay } from "./session-book.js";
 import type { Setting } from "./setting.js";
 import { keyOf } from "./share-book.js";
@@ -290,9 +291,10 @@ export class Roamer {
   }
 
   /** Another session: nothing of the one before is left. */
-  #begin({ session }: Stay): void {
+  #begin({ session, isKept }: Stay): void {
     this.#session = session;
     this.#inbox.begin();
+    if (!isKept && this.#setting.profile.retentionBytes < PLENTY) this.#inbox.interest.isOnItsOwn();
     this.#outbox.forget();
     this.#request = null;
     this.#isSubscribed = false;
