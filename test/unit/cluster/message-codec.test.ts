@@ -61,19 +61,23 @@ function refusal(bytes: Uint8Array): unknown {
 }
 
 describe("Raft messages between peers", () => {
-  const withChange = (data: string): PeerMessage => ({
+  const plainest: PeerMessage = {
     kind: 3,
     to: "2",
     from: "1",
     term: 1,
     logTerm: 1,
     index: 1,
-    entries: [{ term: 1, index: 2, kind: EntryKind.ConfChange, data: Buffer.from(data) }],
+    entries: [],
     commit: 1,
     snapshot: null,
     reject: false,
     rejectHint: 0,
     context: "",
+  };
+  const withChange = (data: string): PeerMessage => ({
+    ...plainest,
+    entries: [{ term: 1, index: 2, kind: EntryKind.ConfChange, data: Buffer.from(data) }],
   });
 
   test.each([
@@ -129,21 +133,6 @@ describe("Raft messages between peers", () => {
       { numRuns: 1000 },
     );
   });
-
-  const plainest: PeerMessage = {
-    kind: 3,
-    to: "2",
-    from: "1",
-    term: 1,
-    logTerm: 1,
-    index: 1,
-    entries: [],
-    commit: 1,
-    snapshot: null,
-    reject: false,
-    rejectHint: 0,
-    context: "",
-  };
 
   test.each([
     ["an order to stand for election", 0],

@@ -59,6 +59,22 @@ async function write(members: readonly Member[], from: number, to: number, bytes
   }
 }
 
+/** A group of which one was away while the log was cut. */
+async function oneAway(): Promise<{
+  readonly away: Member;
+  readonly others: readonly Member[];
+  readonly leader: Member;
+}> {
+  const members = await three({ limits: SMALL });
+  const away = members.find((member) => !leads(member))!;
+  const others = members.filter((member) => member !== away);
+  await away.node.stop();
+  await write(others, 0, 150);
+  const leader = others.find(leads)!;
+  await group.until(() => leader.log.firstIndex() > away.log.lastIndex() + 1, "the log was cut");
+  return { away, others, leader };
+}
+
 /** Whoever comes first waits until it is opened. */
 function createGate() {
   let open: (() => void) | null = null;
@@ -82,13 +98,7 @@ function createGate() {
 
 describe("a follower that was away", () => {
   test("while the log was cut gets a snapshot, then entries, and holds the same", async () => {
-    const members = await three({ limits: SMALL });
-    const away = members.find((member) => !leads(member))!;
-    const others = members.filter((member) => member !== away);
-    await away.node.stop();
-    await write(others, 0, 150);
-    const leader = others.find(leads)!;
-    await group.until(() => leader.log.firstIndex() > away.log.lastIndex() + 1, "the log was cut");
+    const { away, others, leader } = await oneAway();
     const back = again(away, { limits: SMALL });
     let installed = 0;
     const restore = back.machine.restore.bind(back.machine);
@@ -150,13 +160,7 @@ describe("a follower that was away", () => {
     ["another", (bytes) => bytes.map((byte, at) => (at === 5 ? byte ^ 1 : byte))],
     ["missing", (bytes) => bytes.subarray(0, 20)],
   ])("gets one though a byte of the leader's is %s, and nothing new is written", async (_what, damage) => {
-    const members = await three({ limits: SMALL });
-    const away = members.find((member) => !leads(member))!;
-    const others = members.filter((member) => member !== away);
-    await away.node.stop();
-    await write(others, 0, 150);
-    const leader = others.find(leads)!;
-    await group.until(() => leader.log.firstIndex() > away.log.lastIndex() + 1, "the log was cut");
+    const { away, others, leader } = await oneAway();
     const newest = leader.snapshots.latest() as MemorySnapshot;
     for (const [name, bytes] of newest.contents) newest.contents.set(name, damage(Buffer.from(bytes)));
     const back = again(away, { limits: SMALL });
