@@ -50,7 +50,8 @@ export function runLossy(
     await trial.waitForAcknowledged(AFTERMATH_ACKNOWLEDGED);
     course.figures["lostPercent"] = LOST * 100;
     course.figures["doubledPercent"] = doubles ? DOUBLED * 100 : 0;
-    return `${LOST * 100}% of all packets between nodes lost, stall ${stallMs.toFixed(0)} ms`;
+    const doubled = doubles ? ` and ${DOUBLED * 100}% doubled` : "";
+    return `${LOST * 100}% of all packets between nodes lost${doubled}, stall ${stallMs.toFixed(0)} ms`;
   });
 }
 
