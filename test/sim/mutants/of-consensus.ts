@@ -87,8 +87,8 @@ export const MUTANTS_OF_CONSENSUS: readonly Mutant[] = [
     nodes: 3,
     edits: edit(
       LOOP,
-      "if (ready.snapshot !== null)\n            await this.#install(ready.snapshot.index);\n        this.#apply(ready.committed);",
-      "this.#apply(ready.committed);\n        if (ready.snapshot !== null)\n            await this.#install(ready.snapshot.index);",
+      "await this.#install(ready.snapshot.index);",
+      "void this.#install(ready.snapshot.index);",
     ),
     shows: /comes after|stops by itself|stopped by itself|invariant/,
   }),
