@@ -26,6 +26,8 @@ class Share {
   readonly left = new Map<number, number | null>();
   /** Nobody was there at some time of the present envelope. */
   wasEmpty = true;
+  /** During the present envelope a member that had QoS 2 went with its session. */
+  hasLost = false;
   /** Positions of QoS 1 and 2 that somebody has to get. */
   readonly due = new Set<number>();
   readonly taken = new Map<number, Taking[]>();
@@ -53,7 +55,10 @@ export class ShareBook {
 
   /** An envelope begins. */
   begins(): void {
-    for (const share of this.#shares.values()) share.wasEmpty = !share.isHeard;
+    for (const share of this.#shares.values()) {
+      share.wasEmpty = !share.isHeard;
+      share.hasLost = false;
+    }
   }
 
   subscribes(
@@ -86,7 +91,10 @@ export class ShareBook {
       const qos = share.members.get(session);
       if (qos === undefined) continue;
       share.members.delete(session);
-      if (qos === 2) for (const position of share.due) this.#lost.add(position);
+      if (qos === 2) {
+        for (const position of share.due) this.#lost.add(position);
+        share.hasLost = true;
+      }
       this.#afterLeave(share);
     }
   }
@@ -105,7 +113,10 @@ export class ShareBook {
       for (const [session, at] of share.left) share.left.set(session, at ?? head);
       if (share.wasEmpty || !share.isHeard) continue;
       for (const { position, topic, qos } of appended) {
-        if (qos > 0 && filterMatches(share.filter, topic.name)) share.due.add(position);
+        if (qos === 0 || !filterMatches(share.filter, topic.name)) continue;
+        share.due.add(position);
+        // It may have been given to the one that went.
+        if (share.hasLost) this.#lost.add(position);
       }
     }
   }

@@ -2,7 +2,7 @@
 import { cpuMsSince } from "./cpu.js";
 import { PLANTS } from "./plants.js";
 import type { Length, Size } from "./profile.js";
-import { type Mode, type RunOptions, type RunResult, run } from "./simulation.js";
+import { type Mode, type RunOptions, type RunResult, run, type Smaller } from "./simulation.js";
 
 /** What it is told to run. */
 export interface Assignment {
@@ -10,6 +10,7 @@ export interface Assignment {
   readonly nodes: Size;
   readonly length: Length;
   readonly mode?: Mode;
+  readonly smaller?: Smaller;
   /** A bug that is planted at a port, by its name. */
   readonly plant?: string;
 }

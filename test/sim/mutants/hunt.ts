@@ -7,6 +7,7 @@ import { repositoryRoot } from "../../../load/lib/paths.js";
 import { Worker } from "../crew.js";
 import type { Length, Size } from "../profile.js";
 import type { Assignment } from "../worker.js";
+import type { Conditions } from "./mutant.js";
 
 /** A bug planted at a port, or a changed program. */
 export interface Quarry {
@@ -14,6 +15,7 @@ export interface Quarry {
   readonly rule: string;
   readonly nodes: Size;
   readonly length: Length;
+  readonly conditions?: Conditions;
   /** Where the hunt begins. */
   readonly firstSeed: number;
   readonly seedsMax: number;
@@ -53,14 +55,14 @@ async function objectionOfSound(assignment: Assignment): Promise<string | null> 
 
 /** Goes through seeds until it shows, or there are no more to be tried. */
 export async function hunt(quarry: Quarry): Promise<Finding> {
-  const { nodes, length, firstSeed, seedsMax, shows, directory, plant } = quarry;
+  const { nodes, length, conditions, firstSeed, seedsMax, shows, directory, plant } = quarry;
   let worker = new Worker(directory, HANG_MS);
   let deaths = 0;
   let otherwise = 0;
   let last: string | null = null;
   try {
     for (let seeds = 1; seeds <= seedsMax; seeds += 1) {
-      const assignment = { seed: firstSeed + seeds - 1, nodes, length };
+      const assignment = { seed: firstSeed + seeds - 1, nodes, length, ...conditions };
       const { result } = await worker.run(plant === undefined ? assignment : { ...assignment, plant });
       const said = result.violation;
       if (said === null) continue;

@@ -44,7 +44,9 @@ function tasks(only: string, seedsMax: number | null): Task[] {
       () => changedProgram(mutant),
     ],
   );
-  return [...ofPrograms, ...ofPorts].filter(([{ name }]) => name.includes(only));
+  const all = [...ofPrograms, ...ofPorts].filter(([{ name }]) => name.includes(only));
+  // Those that may take long come last: by then it is known whether the others are found.
+  return all.sort(([one], [other]) => one.seedsMax - other.seedsMax);
 }
 
 async function found([quarry, prepare]: Task): Promise<Found> {

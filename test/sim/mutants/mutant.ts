@@ -3,6 +3,7 @@
  * is not found exactly once is an error, so that no mutant stops being one when the code changes.
  */
 import type { Length, Size } from "../profile.js";
+import type { Assignment } from "../worker.js";
 
 export interface Edit {
   /** Below `dist/`, or below `node_modules/` for the engine. */
@@ -11,6 +12,15 @@ export interface Edit {
   readonly replace: string;
 }
 
+/** Of the runs of a hunt. */
+export type Conditions = Pick<Assignment, "mode" | "smaller">;
+
+/** Of histories that part it is enough that something is published: without other clients a seed takes a third of the time. */
+export const PUBLISHER_ALONE: Conditions = {
+  mode: "safety",
+  smaller: { publishers: 1, subscribers: 0, clients: 0, roamers: 0, members: 0 },
+};
+
 export interface Mutant {
   readonly name: string;
   /** Whose rule, and which. */
@@ -18,6 +28,8 @@ export interface Mutant {
   readonly nodes: Size;
   readonly length: Length;
   readonly edits: readonly Edit[];
+  /** How the seeds are run, where that is not as usual. */
+  readonly conditions?: Conditions;
   /** What the outside sees of it. */
   readonly shows: RegExp;
   /** The hunt begins with this one: close to where it shows, where that takes many seeds. */

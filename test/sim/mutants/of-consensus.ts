@@ -1,5 +1,5 @@
 /** Rules of consensus and of who embeds its core, each broken by itself. */
-import { edit, type Mutant, mutant } from "./mutant.js";
+import { edit, type Mutant, mutant, PUBLISHER_ALONE } from "./mutant.js";
 
 const ENGINE = "node_modules/@coaty/consensus.raft/ported";
 const LOOP = "dist/cluster/ready-loop.js";
@@ -23,6 +23,7 @@ export const MUTANTS_OF_CONSENSUS: readonly Mutant[] = [
       "this.zeroTermOnErrCompacted(...this.term(maxIndex)) === term",
       "maxIndex <= this.lastIndex()",
     ),
+    conditions: PUBLISHER_ALONE,
     shows: PARTED,
     seedsMax: 4_000,
   }),
@@ -108,6 +109,7 @@ export const MUTANTS_OF_CONSENSUS: readonly Mutant[] = [
         "this.#options.core.step(message); this.#isSettled = true;",
       ),
     ],
+    conditions: PUBLISHER_ALONE,
     shows: PARTED,
     seedsMax: 1_500,
   }),
@@ -173,6 +175,7 @@ export const MUTANTS_OF_CONSENSUS: readonly Mutant[] = [
     rule: "embedder 6: commit at most the last durable index",
     nodes: 3,
     edits: edit(LOOP, "isLeaders && message.commit <= durable && !lateFor.has(message.to)", "isLeaders"),
+    conditions: PUBLISHER_ALONE,
     shows: PARTED,
     seedsMax: 1_500,
   }),
