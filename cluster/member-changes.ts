@@ -182,7 +182,7 @@ export class MemberChanges {
       if (known !== undefined && isSameNode(known, member)) return {};
       throw new ClusterError(
         "member_exists",
-        `node ${id} is a member, with another address or another data directory`,
+        `node ${id} is a member, with another address or another data directory: bring that back, or choose a new id (and remove the member whose disk is lost)`,
       );
     }
     await this.#propose({ kind: "add-learner", id, member });
