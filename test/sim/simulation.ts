@@ -44,7 +44,10 @@ export interface RunOptions {
 
 /** Parts of a profile that a schedule can do with less of. */
 export type Smaller = Partial<
-  Pick<Profile, "hostileMs" | "publishers" | "subscribers" | "clients" | "roamers" | "members">
+  Pick<
+    Profile,
+    "hostileMs" | "publishers" | "subscribers" | "clients" | "roamers" | "members" | "messageBytesMax"
+  >
 >;
 
 export interface RunResult {

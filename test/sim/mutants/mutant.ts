@@ -16,9 +16,14 @@ export interface Edit {
 export type Conditions = Pick<Assignment, "mode" | "smaller">;
 
 /** Of histories that part it is enough that something is published: without other clients a seed takes a third of the time. */
-export const PUBLISHER_ALONE: Conditions = {
+export const PUBLISHERS_ALONE: Conditions = {
   mode: "safety",
-  smaller: { publishers: 1, subscribers: 0, clients: 0, roamers: 0, members: 0 },
+  smaller: { publishers: 3, subscribers: 0, clients: 0, roamers: 0, members: 0 },
+};
+/** And each entry travels in a message of its own: a follower may have an older one of a leader's, and not the next. */
+export const ENTRY_BY_ENTRY: Conditions = {
+  ...PUBLISHERS_ALONE,
+  smaller: { ...PUBLISHERS_ALONE.smaller, messageBytesMax: 1 },
 };
 
 export interface Mutant {

@@ -1,5 +1,5 @@
 /** Rules of consensus and of who embeds its core, each broken by itself. */
-import { edit, type Mutant, mutant, PUBLISHER_ALONE } from "./mutant.js";
+import { ENTRY_BY_ENTRY, edit, type Mutant, mutant, PUBLISHERS_ALONE } from "./mutant.js";
 
 const ENGINE = "node_modules/@coaty/consensus.raft/ported";
 const LOOP = "dist/cluster/ready-loop.js";
@@ -23,7 +23,7 @@ export const MUTANTS_OF_CONSENSUS: readonly Mutant[] = [
       "this.zeroTermOnErrCompacted(...this.term(maxIndex)) === term",
       "maxIndex <= this.lastIndex()",
     ),
-    conditions: PUBLISHER_ALONE,
+    conditions: ENTRY_BY_ENTRY,
     shows: PARTED,
     seedsMax: 4_000,
   }),
@@ -109,7 +109,7 @@ export const MUTANTS_OF_CONSENSUS: readonly Mutant[] = [
         "this.#options.core.step(message); this.#isSettled = true;",
       ),
     ],
-    conditions: PUBLISHER_ALONE,
+    conditions: PUBLISHERS_ALONE,
     shows: PARTED,
     seedsMax: 1_500,
   }),
@@ -175,7 +175,7 @@ export const MUTANTS_OF_CONSENSUS: readonly Mutant[] = [
     rule: "embedder 6: commit at most the last durable index",
     nodes: 3,
     edits: edit(LOOP, "isLeaders && message.commit <= durable && !lateFor.has(message.to)", "isLeaders"),
-    conditions: PUBLISHER_ALONE,
+    conditions: PUBLISHERS_ALONE,
     shows: PARTED,
     seedsMax: 1_500,
   }),
