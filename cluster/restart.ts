@@ -80,21 +80,32 @@ async function recoverMachine(
     );
   }
   await newest.verify();
+  const begun = await beginBehind(newest.meta, log, recovered);
   await machine.restore(newest);
   assertInvariant(
     machine.durableIndex === newest.meta.index,
     "a restored state stands elsewhere than its snapshot",
   );
-  const isOfThisLog =
-    newest.meta.index <= recovered.lastIndex && log.term(newest.meta.index) === newest.meta.term;
-  if (isOfThisLog) return recovered;
-  // A peer sent it, and the crash came before the log began anew behind it. What the log says otherwise was never committed.
-  const { index } = newest.meta;
+  return begun;
+}
+
+/**
+ * The log as it is where it has the snapshot's entry. Else a peer sent the snapshot, and the crash came before the log began anew behind
+ * it: what the log says otherwise was never committed. Before the state is restored, not after: a state beyond its log is a log that lost
+ * its end.
+ */
+async function beginBehind(
+  snapshot: SnapshotMeta,
+  log: LogStore,
+  recovered: RecoveredLog,
+): Promise<RecoveredLog> {
+  const { index } = snapshot;
+  if (index <= recovered.lastIndex && log.term(index) === snapshot.term) return recovered;
   const { term, vote } = recovered.hardState;
-  const isLater = newest.meta.term > term;
-  const hardState = { term: isLater ? newest.meta.term : term, vote: isLater ? "" : vote, commit: index };
-  await log.append({ entries: [], hardState, snapshot: newest.meta });
-  return { ...recovered, hardState, snapshot: newest.meta, firstIndex: index + 1, lastIndex: index };
+  const isLater = snapshot.term > term;
+  const hardState = { term: isLater ? snapshot.term : term, vote: isLater ? "" : vote, commit: index };
+  await log.append({ entries: [], hardState, snapshot });
+  return { ...recovered, hardState, snapshot, firstIndex: index + 1, lastIndex: index };
 }
 
 /** That of the log's base, or of the newest snapshot where that is later and within what is applied. */

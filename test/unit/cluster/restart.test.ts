@@ -1,5 +1,5 @@
 /** What a node makes of what it finds when it starts: every state of log, snapshot and machine that a crash or a loss can leave. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { MemoryLog, type MemoryLogImage } from "../../../cluster/log/memory-log.js";
 import { type MemorySnapshotImage, MemorySnapshotStore } from "../../../cluster/log/memory-snapshot-store.js";
 import { Membership } from "../../../cluster/membership.js";
@@ -64,7 +64,7 @@ async function start({ log, snapshot, durable = 0, founding = FOUNDERS }: Found)
   const membership = new Membership();
   const stores = { log: new MemoryLog(image), snapshots, machine };
   const begin = () => restart(stores, founding, membership);
-  return { begin, image, kept, machine, membership };
+  return { begin, log: stores.log, image, kept, machine, membership };
 }
 
 describe("a node that finds", () => {
@@ -152,7 +152,7 @@ describe("a node that finds", () => {
     expect(machine.durableIndex).toBe(50);
   });
 
-  test.each<[string, Found, SnapshotMeta["index"]]>([
+  const beyond: readonly [string, Found, SnapshotMeta["index"]][] = [
     [
       "a snapshot beyond the log that the lost state needs",
       { log: { base: 50, last: 90, commit: 80 }, snapshot: { index: 120, term: 5 } },
@@ -163,7 +163,9 @@ describe("a node that finds", () => {
       { log: { base: 50, last: 90, commit: 55, term: 2 }, snapshot: { index: 70, term: 5 } },
       70,
     ],
-  ])("%s begins its log anew behind it", async (_what, found, index) => {
+  ];
+
+  test.each(beyond)("%s begins its log anew behind it", async (_what, found, index) => {
     const { begin, image, membership } = await start(found);
     const { hardState, from } = await begin();
     expect(hardState).toEqual({ term: 5, vote: "", commit: index });
@@ -172,6 +174,23 @@ describe("a node that finds", () => {
     expect(image.entries).toEqual([]);
     expect(membership.current).toEqual(LATER);
   });
+
+  test.each(
+    beyond.flatMap(([what, found, index]) =>
+      (["the log", "the state"] as const).map((part) => [what, part, found, index] as const),
+    ),
+  )(
+    "%s, and crashes before it has changed %s, does so at its next start",
+    async (_what, part, found, index) => {
+      const { begin, log, machine, image } = await start(found);
+      const crash = new Error("power is gone");
+      if (part === "the log") vi.spyOn(log, "append").mockRejectedValueOnce(crash);
+      else vi.spyOn(machine, "restore").mockRejectedValueOnce(crash);
+      await expect(begin()).rejects.toThrow("power is gone");
+      expect(await begin()).toMatchObject({ hardState: { term: 5, commit: index }, from: index });
+      expect([image.snapshot?.index, machine.durableIndex]).toEqual([index, index]);
+    },
+  );
 });
 
 describe("a node does not start that finds", () => {
