@@ -14,6 +14,7 @@ export const FAULT_KINDS = [
   "two-way cut",
   "isolated node",
   "flapping link",
+  "leaders fall one after another",
   "one-way cut for good",
   "minority in trouble for good",
   "frame lost",

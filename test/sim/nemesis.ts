@@ -3,6 +3,7 @@ import type { Chance } from "./chance.js";
 import { DiskNemesis } from "./disk-nemesis.js";
 import type { Group } from "./group.js";
 import type { History } from "./history.js";
+import { LeaderNemesis } from "./leader-nemesis.js";
 import { MembershipNemesis } from "./membership-nemesis.js";
 import type { Profile } from "./profile.js";
 import type { Setting } from "./setting.js";
@@ -25,6 +26,7 @@ export class Nemesis {
   readonly #profile: Profile;
   readonly membership: MembershipNemesis;
   readonly #disks: DiskNemesis;
+  readonly #leaders: LeaderNemesis;
   readonly #group: Group;
   readonly #network: SimNetwork;
   readonly #history: History;
@@ -50,6 +52,7 @@ export class Nemesis {
     this.#luck = this.#chance;
     this.membership = new MembershipNemesis(setting, group);
     this.#disks = new DiskNemesis(setting, group, this.membership);
+    this.#leaders = new LeaderNemesis(setting, () => this.#nodes);
     this.#next();
   }
 
@@ -188,6 +191,7 @@ export class Nemesis {
     else if (what < 0.77) this.#cutLinks(node);
     else if (what < 0.8) this.#flap(node);
     else if (what < 0.82) this.#roll();
+    else if (what < 0.84 && this.#spared.length === 0) this.#leaders.strike(chance);
     // The weather is everybody's.
     else if (what < 0.9 && this.#spared.length === 0) this.#weather();
     else this.#network.heal();
