@@ -22,6 +22,8 @@ class Share {
   readonly members = new Map<number, 0 | 1 | 2>();
   /** Sessions that are members, or were. */
   readonly sessions = new Set<number>();
+  /** Those that had QoS 2 at some time: what they were given then stays theirs, also when they unsubscribed. */
+  readonly atTwo = new Set<number>();
   /** Sessions that unsubscribed, and how long the stream was then; `null` during that envelope. */
   readonly left = new Map<number, number | null>();
   /** Nobody was there at some time of the present envelope. */
@@ -72,6 +74,7 @@ export class ShareBook {
       this.#shares.set(key, present);
       present.members.set(session, qos);
       present.sessions.add(session);
+      if (qos === 2) present.atTwo.add(session);
       present.left.delete(session);
     }
   }
@@ -88,14 +91,11 @@ export class ShareBook {
   /** A session is over. What it held at QoS 2 goes with it (MQTT-4.8.2-5). */
   gone(session: number): void {
     for (const share of this.#shares.values()) {
-      const qos = share.members.get(session);
-      if (qos === undefined) continue;
-      share.members.delete(session);
-      if (qos === 2) {
+      if (share.atTwo.delete(session)) {
         for (const position of share.due) this.#lost.add(position);
         share.hasLost = true;
       }
-      this.#afterLeave(share);
+      if (share.members.delete(session)) this.#afterLeave(share);
     }
   }
 

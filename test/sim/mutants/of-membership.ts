@@ -60,7 +60,7 @@ export const MUTANTS_OF_MEMBERSHIP: readonly Mutant[] = [
       "this.#log.entries(lo, hi, maxSize / 8)",
       "this.#log.entries(lo === this.#log.firstIndex() && hi > lo + 1 ? lo + 1 : lo, hi, maxSize / 8)",
     ),
-    shows: /./,
+    shows: /comes after/,
   }),
   mutant({
     name: "what a start finds applied is applied again",
@@ -74,7 +74,7 @@ export const MUTANTS_OF_MEMBERSHIP: readonly Mutant[] = [
     rule: "ARCHITECTURE: the membership as of a snapshot travels with it",
     nodes: 3,
     edits: edit(LOOP, "membership.reset(newest.meta.index, newest.meta.confState);", ""),
-    shows: /./,
+    shows: /the membership as of entry|come or gone|not within/,
   }),
   mutant({
     name: "the commit index at a start is only what the log says",

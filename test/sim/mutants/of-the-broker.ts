@@ -164,7 +164,7 @@ export const MUTANTS_OF_THE_BROKER: readonly Mutant[] = [
       "return ((position - 1) % ids) + 1;",
       "const shift = (globalThis.__shift = (globalThis.__shift ?? 0) + 1) >> 6; return ((position - 1 + shift) % ids) + 1;",
     ),
-    shows: /./,
+    shows: /lacks position/,
   }),
   mutant({
     name: "PUBREL is sent before PUBREC is committed",
@@ -175,7 +175,7 @@ export const MUTANTS_OF_THE_BROKER: readonly Mutant[] = [
       "const received = news.received.filter(isAbove);",
       "const received = [];",
     ),
-    shows: /./,
+    shows: /twice at QoS 2/,
   }),
   mutant({
     name: "what was lost with a leader is not proposed again",
