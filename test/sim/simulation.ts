@@ -42,13 +42,8 @@ export interface RunOptions {
   readonly print?: (line: string) => void;
 }
 
-/** Parts of a profile that a schedule can do with less of. */
-export type Smaller = Partial<
-  Pick<
-    Profile,
-    "hostileMs" | "publishers" | "subscribers" | "clients" | "roamers" | "members" | "messageBytesMax"
-  >
->;
+/** Parts of a profile that a schedule can do with less of, or that a hunt sets. */
+export type Smaller = Partial<Profile>;
 
 export interface RunResult {
   readonly seed: number;

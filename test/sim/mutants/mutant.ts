@@ -20,6 +20,26 @@ export const PUBLISHERS_ALONE: Conditions = {
   mode: "safety",
   smaller: { publishers: 3, subscribers: 0, clients: 0, roamers: 0, members: 0 },
 };
+/** And disks are slow: what one has is told to others long before another has it. */
+export const SLOW_DISKS: Conditions = {
+  ...PUBLISHERS_ALONE,
+  smaller: { ...PUBLISHERS_ALONE.smaller, diskMs: 4, diskSlowChance: 0.3 },
+};
+/** And disks change by themselves, all the time. */
+export const FORGETFUL_DISKS: Conditions = {
+  ...PUBLISHERS_ALONE,
+  smaller: {
+    ...PUBLISHERS_ALONE.smaller,
+    files: {
+      logSegmentBytes: 8_192,
+      logCacheBytesMax: 0,
+      messageSegmentBytes: 16_000,
+      recentBytesMax: 1_000,
+      faultMs: 0,
+      corruptionMs: 60,
+    },
+  },
+};
 /** And each entry travels in a message of its own: a follower may have an older one of a leader's, and not the next. */
 export const ENTRY_BY_ENTRY: Conditions = {
   ...PUBLISHERS_ALONE,

@@ -1,5 +1,5 @@
 /** Rules of the files: what is durable when, what a crash may leave, what damage looks like. Each broken by itself. */
-import { edit, type Mutant, mutant } from "./mutant.js";
+import { edit, FORGETFUL_DISKS, type Mutant, mutant } from "./mutant.js";
 
 const LOG = "dist/cluster/log";
 const STORE = "dist/src/store";
@@ -91,6 +91,7 @@ export const MUTANTS_OF_DISKS: readonly Mutant[] = [
       "scan.checkEnd(await provenSequence(disk, dir));",
       "void provenSequence;",
     ),
+    conditions: FORGETFUL_DISKS,
     shows: new RegExp(DIVERGES),
     seedsMax: 1_000,
   }),
