@@ -14,7 +14,7 @@ const REIGN_TICKS_MAX = 3;
 
 export class LeaderNemesis {
   readonly #setting: Setting;
-  /** Those that may be hit; nobody when the hostile time is over. */
+  /** Those that may be hit now. */
   readonly #victims: () => readonly SimNode[];
 
   constructor(setting: Setting, victims: () => readonly SimNode[]) {
@@ -65,9 +65,6 @@ export class LeaderNemesis {
       return;
     }
     world.tell("net", `cuts off ${node.id} as soon as it leads`);
-    for (const { id } of this.#victims()) {
-      network.cut(node.id, id);
-      network.cut(id, node.id);
-    }
+    network.isolate(node.id, this.#victims());
   }
 }

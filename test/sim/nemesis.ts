@@ -254,10 +254,8 @@ export class Nemesis {
     const how = this.#luck.pick(["one way", "both ways", "off"] as const);
     this.#world.tell("net", `cuts ${how}: ${node.id} ${other.id}`);
     this.#world.fault(CUTS[how]);
-    for (const peer of how === "off" ? this.#group.standing : [other]) {
-      this.#network.cut(node.id, peer.id);
-      if (how !== "one way") this.#network.cut(peer.id, node.id);
-    }
+    if (how === "one way") this.#network.cut(node.id, other.id);
+    else this.#network.isolate(node.id, how === "off" ? this.#group.standing : [other]);
     const isHealed = this.#luck.of(0.7);
     this.#world.after(this.#luck.between(20, 60 * this.#profile.tickMs), () => {
       if (isHealed) this.#network.heal();

@@ -2,7 +2,8 @@
  * A failing schedule made smaller (delta debugging): strokes are left out, halves first and single ones last, then clients and time, as long as
  * the same rule is broken.
  */
-import { type RunOptions, type RunResult, run, type Smaller } from "./simulation.js";
+import type { Profile } from "./profile.js";
+import { type RunOptions, type RunResult, run } from "./simulation.js";
 
 /** Runs that a shrinking may cost. */
 const RUNS_MAX = 400;
@@ -58,7 +59,7 @@ class Shrinking {
 
   /** Fewer of those who use the group, and no more hostile time than it takes. */
   async people(): Promise<void> {
-    const attempts: readonly Smaller[] = [
+    const attempts: readonly Partial<Profile>[] = [
       { clients: 0 },
       { roamers: 0 },
       { members: 0 },
@@ -69,7 +70,7 @@ class Shrinking {
       { hostileMs: Math.ceil(this.#result.simulatedMs) },
     ];
     for (const attempt of attempts) {
-      await this.#try({ ...this.#options, smaller: { ...this.#options.smaller, ...attempt } });
+      await this.#try({ ...this.#options, profile: { ...this.#options.profile, ...attempt } });
     }
   }
 }

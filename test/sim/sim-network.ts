@@ -45,6 +45,14 @@ export class SimNetwork {
     this.#cut.add(`${from}>${to}`);
   }
 
+  /** Nothing comes through between the node and these, either way. */
+  isolate(id: NodeId, peers: readonly { readonly id: NodeId }[]): void {
+    for (const peer of peers) {
+      this.cut(id, peer.id);
+      this.cut(peer.id, id);
+    }
+  }
+
   mend(from: NodeId, to: NodeId): void {
     this.#cut.delete(`${from}>${to}`);
   }

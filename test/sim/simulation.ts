@@ -34,16 +34,13 @@ export interface RunOptions {
   readonly mode?: Mode;
   /** Strokes to leave out, by name. */
   readonly leftOut?: readonly string[];
-  /** What the seed decided otherwise, made smaller. */
-  readonly smaller?: Smaller;
+  /** Parts of the profile that are not the seed's own: of a schedule that was made smaller, or what a hunt sets. */
+  readonly profile?: Partial<Profile>;
   /** A bug to plant; none by default. */
   readonly seams?: Seams;
   /** Where the story goes, line by line. */
   readonly print?: (line: string) => void;
 }
-
-/** Parts of a profile that a schedule can do with less of, or that a hunt sets. */
-export type Smaller = Partial<Profile>;
 
 export interface RunResult {
   readonly seed: number;
@@ -90,10 +87,10 @@ class Simulation {
   readonly #readers: readonly Reader[];
 
   constructor({ mode = "both", leftOut = [], seams = SOUND, ...options }: RunOptions) {
-    const { seed, nodes, length, smaller, print } = options;
+    const { seed, nodes, length, profile: given, print } = options;
     const world = new World(seed, print ?? null);
     const drawn = profileOf(world.chance.stream("profile"), nodes, length, seams.stores);
-    const profile = { ...drawn, hostileMs: drawn.hostileMs * HOSTILE_FACTOR[mode], ...smaller };
+    const profile = { ...drawn, hostileMs: drawn.hostileMs * HOSTILE_FACTOR[mode], ...given };
     const network = new SimNetwork(world, profile.encodeFrames, profile.tickMs);
     const setting = {
       world,

@@ -1,16 +1,10 @@
 /** A process of its own that runs one seed after the other, as it is told. */
 import { cpuMsSince } from "./cpu.js";
 import { PLANTS } from "./plants.js";
-import type { Length, Size } from "./profile.js";
-import { type Mode, type RunOptions, type RunResult, run, type Smaller } from "./simulation.js";
+import { type RunOptions, type RunResult, run } from "./simulation.js";
 
 /** What it is told to run. */
-export interface Assignment {
-  readonly seed: number;
-  readonly nodes: Size;
-  readonly length: Length;
-  readonly mode?: Mode;
-  readonly smaller?: Smaller;
+export interface Assignment extends Pick<RunOptions, "seed" | "nodes" | "length" | "mode" | "profile"> {
   /** A bug that is planted at a port, by its name. */
   readonly plant?: string;
 }

@@ -5,21 +5,11 @@
 import { join } from "node:path";
 import { repositoryRoot } from "../../../load/lib/paths.js";
 import { Worker } from "../crew.js";
-import type { Length, Size } from "../profile.js";
 import type { Assignment } from "../worker.js";
-import type { Conditions } from "./mutant.js";
+import type { Mutant } from "./mutant.js";
 
 /** A bug planted at a port, or a changed program. */
-export interface Quarry {
-  readonly name: string;
-  readonly rule: string;
-  readonly nodes: Size;
-  readonly length: Length;
-  readonly conditions?: Conditions;
-  /** Where the hunt begins. */
-  readonly firstSeed: number;
-  readonly seedsMax: number;
-  readonly shows: RegExp;
+export interface Quarry extends Omit<Mutant, "edits"> {
   /** Of the simulator to run; `undefined` for this one. */
   readonly directory?: string;
   readonly plant?: string;

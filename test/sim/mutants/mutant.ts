@@ -2,8 +2,8 @@
  * A bug made by changing a line of the built program: the rule that it breaks, where, and what the simulator is to say of it. A text that
  * is not found exactly once is an error, so that no mutant stops being one when the code changes.
  */
-import type { Length, Size } from "../profile.js";
-import type { Assignment } from "../worker.js";
+import type { Length, Profile, Size } from "../profile.js";
+import type { RunOptions } from "../simulation.js";
 
 export interface Edit {
   /** Below `dist/`, or below `node_modules/` for the engine. */
@@ -13,38 +13,34 @@ export interface Edit {
 }
 
 /** Of the runs of a hunt. */
-export type Conditions = Pick<Assignment, "mode" | "smaller">;
+export type Conditions = Pick<RunOptions, "mode" | "profile">;
 
-/** Of histories that part it is enough that something is published: without other clients a seed takes a third of the time. */
-export const PUBLISHERS_ALONE: Conditions = {
-  mode: "safety",
-  smaller: { publishers: 3, subscribers: 0, clients: 0, roamers: 0, members: 0 },
-};
+/**
+ * Of histories that part it is enough that something is published: without other clients a seed takes a third of the time. `more` of the
+ * profile is set besides.
+ */
+function publishersAlone(more: Partial<Profile>): Conditions {
+  const profile = { publishers: 3, subscribers: 0, clients: 0, roamers: 0, members: 0, ...more };
+  return { mode: "safety", profile };
+}
+
+/** Nobody but publishers. */
+export const PUBLISHERS_ALONE = publishersAlone({});
 /** And disks are slow: what one has is told to others long before another has it. */
-export const SLOW_DISKS: Conditions = {
-  ...PUBLISHERS_ALONE,
-  smaller: { ...PUBLISHERS_ALONE.smaller, diskMs: 4, diskSlowChance: 0.3 },
-};
+export const SLOW_DISKS = publishersAlone({ diskMs: 4, diskSlowChance: 0.3 });
 /** And disks change by themselves, all the time. */
-export const FORGETFUL_DISKS: Conditions = {
-  ...PUBLISHERS_ALONE,
-  smaller: {
-    ...PUBLISHERS_ALONE.smaller,
-    files: {
-      logSegmentBytes: 8_192,
-      logCacheBytesMax: 0,
-      messageSegmentBytes: 16_000,
-      recentBytesMax: 1_000,
-      faultMs: 0,
-      corruptionMs: 60,
-    },
+export const FORGETFUL_DISKS = publishersAlone({
+  files: {
+    logSegmentBytes: 8_192,
+    logCacheBytesMax: 0,
+    messageSegmentBytes: 16_000,
+    recentBytesMax: 1_000,
+    faultMs: 0,
+    corruptionMs: 60,
   },
-};
+});
 /** And each entry travels in a message of its own: a follower may have an older one of a leader's, and not the next. */
-export const ENTRY_BY_ENTRY: Conditions = {
-  ...PUBLISHERS_ALONE,
-  smaller: { ...PUBLISHERS_ALONE.smaller, messageBytesMax: 1 },
-};
+export const ENTRY_BY_ENTRY = publishersAlone({ messageBytesMax: 1 });
 
 export interface Mutant {
   readonly name: string;
