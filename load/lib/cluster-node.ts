@@ -48,6 +48,11 @@ export class ClusterNode {
     return this.place.mqtt;
   }
 
+  /** It is started with `--join`, and was no founder. */
+  get joins(): boolean {
+    return this.#flags.includes("--join");
+  }
+
   /** Throws when it is not running. */
   get child(): Child {
     if (this.#server === undefined) throw new Error(`node ${this.id} is not running`);
