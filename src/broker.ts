@@ -71,8 +71,6 @@ export interface SessionListener {
   displaced(effect: Extract<Effect, { kind: "session-displaced" }>): void;
   /** Messages of shares were given to a member that is connected here. */
   assigned(effect: Extract<Effect, { kind: "shared-assigned" }>): void;
-  /** A snapshot took the place of the state: what happened to sessions meanwhile came by no effect. */
-  restored(): void;
 }
 
 export interface Broker {

@@ -96,11 +96,11 @@ export async function startCore(parts: CoreParts): Promise<Core> {
       else sessions.happened(effect);
     },
     onApplied: (applied) => submitter.applied(applied),
-    onRestored: () => {
+    onRestored: (before) => {
       const { incarnation, sequence } = replica.machine.lastProposalOf(config.nodeId);
       submitter.restored(incarnation, sequence);
       brokers.restored();
-      sessions.restored();
+      sessions.restored(before, replica.machine);
     },
     onBroken: lifecycle.fail,
   });

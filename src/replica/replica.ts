@@ -20,8 +20,8 @@ export interface ReplicaOptions {
   /** Called in log order, synchronously, before `onApplied` of the same entry. */
   readonly onEffect: (effect: Effect) => void;
   readonly onApplied: (applied: Applied) => void;
-  /** A snapshot replaced the whole state: positions below its head came by no effect. */
-  readonly onRestored?: () => void;
+  /** A snapshot replaced the whole state, which was `before`: what lies between the two came by no effect. */
+  readonly onRestored?: (before: Machine) => void;
   /** A checkpoint could not be written: the node must stop. Called once. */
   readonly onBroken: (error: Error) => void;
 }
@@ -128,6 +128,7 @@ export class Replica implements StateMachine {
   restore(source: SnapshotSource): Promise<void> {
     return this.#inTurn(async () => {
       const { stateStore, messageStore } = this.#options;
+      const before = this.#machine;
       const files = source.files.filter((file) => file.name !== STATE_FILE);
       await messageStore.replace(
         files,
@@ -144,7 +145,7 @@ export class Replica implements StateMachine {
       }
       await this.#openMessages();
       this.#dirty = false;
-      this.#options.onRestored?.();
+      this.#options.onRestored?.(before);
     });
   }
 

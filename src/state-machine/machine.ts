@@ -5,7 +5,7 @@
 import type { Command, Envelope, GenesisCommand } from "../commands/command.js";
 import { assertInvariant } from "../errors.js";
 import { EffectList } from "./effect-list.js";
-import type { Applied, CommandResult, StoredMessage } from "./effects.js";
+import type { Applied, CommandResult, SessionOwner, StoredMessage } from "./effects.js";
 import { RecordSetHash } from "./hash.js";
 import { loadState } from "./load-state.js";
 import { applyNodeDown, applyNodeUp } from "./node-commands.js";
@@ -167,6 +167,12 @@ export class Machine {
   /** At most `limit` sessions whose number comes after `after`, in the order of their numbers. */
   sessions(after: number, limit: number): readonly Session[] {
     return this.#state.sessions.page(after, limit);
+  }
+
+  /** The sessions that are connected to this process, in no particular order. */
+  sessionsAt({ node, incarnation }: SessionOwner): readonly Session[] {
+    const known = this.#state.nodes.get(node);
+    return known === undefined || known.owner.incarnation !== incarnation ? [] : [...known.sessions];
   }
 
   /** When the next will or the next end of a session is due; 0 for none. What is due happens with the next envelope. */

@@ -39,7 +39,6 @@ beforeEach(async () => {
   host.broker.listenToSessions({
     displaced: ({ clientId, reason }) => displaced.push(`${clientId} ${reason}`),
     assigned: () => undefined,
-    restored: () => undefined,
   });
 });
 afterEach(() => host.close());

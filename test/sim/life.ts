@@ -83,11 +83,11 @@ export class Life {
         const heard = this.#proposals.applied(applied);
         if (heard !== null) this.#submitter.applied(heard);
       },
-      onRestored: () => {
+      onRestored: (before) => {
         const { incarnation, sequence } = this.replica.machine.lastProposalOf(host.id);
         this.#submitter.restored(incarnation, sequence);
         this.#brokers.restored();
-        this.#sessions.restored();
+        this.#sessions.restored(before, this.replica.machine);
       },
       onBroken: (error) => this.#fail(error),
     });

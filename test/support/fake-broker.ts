@@ -47,6 +47,8 @@ export class FakeBroker implements Broker {
   #isHeld = false;
   #lost: Command["kind"] | null = null;
   #isReplacing = false;
+  /** Those that `#copy` was made of. */
+  readonly #records = new Map<string, Uint8Array>();
   #drained: (() => void)[] = [];
 
   /** Metrics last as long as the process: whoever makes many brokers hands them the same. */
@@ -119,10 +121,11 @@ export class FakeBroker implements Broker {
 
   /** What `change` does to the sessions is not told by effects: a snapshot did it. */
   replaceState(change: () => void): void {
+    const before = this.#copy();
     this.#isReplacing = true;
     change();
     this.#isReplacing = false;
-    this.#sessions.restored();
+    this.#sessions.restored(before, this.machine);
   }
 
   submit(command: Command, done: (result: CommandResult) => void): void {
@@ -239,6 +242,14 @@ export class FakeBroker implements Broker {
 
   nowMs(): number {
     return this.timeMs;
+  }
+
+  #copy(): Machine {
+    for (const { key, value } of this.machine.takeChanges()) {
+      if (value === null) this.#records.delete(key);
+      else this.#records.set(key, Buffer.from(value));
+    }
+    return Machine.load([...this.#records].map(([key, value]) => ({ key, value })));
   }
 
   #propose(payload: Uint8Array): boolean {

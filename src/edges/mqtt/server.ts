@@ -151,14 +151,6 @@ class MqttServer implements MqttEdge, SessionListener {
     client?.connection.attempt(() => client.delivery.assigned(items));
   }
 
-  restored(): void {
-    const { clients, broker } = this.#context;
-    for (const client of clients.all()) {
-      const session = broker.session(client.session.number);
-      if (session?.epoch !== client.session.epoch || session.owner === null) client.displaced("taken_over");
-    }
-  }
-
   #accept(socket: Socket): void {
     const { metrics, sockets } = this.#context;
     if (this.#isFull() || !sockets.take()) {
