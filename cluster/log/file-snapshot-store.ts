@@ -59,12 +59,12 @@ export class FileSnapshotStore implements SnapshotStore {
       }
       this.#finished = this.#serial;
       if (this.#serial > 0) this.#latest = await this.#load(directoryName(this.#serial));
+      // A directory renamed just before a crash may be there and not yet durable: until it is, the one before it is needed.
+      await this.#disk.syncDirectory(this.#dir);
       for (const name of names) {
         if (TEMPORARY.test(name)) await this.#remove(name);
       }
       await this.#removeOlder(names);
-      // A directory renamed just before a crash may be there and not yet durable.
-      await this.#disk.syncDirectory(this.#dir);
     } catch (error) {
       throw toDiskError(error, `opening the snapshots in ${this.#dir}`);
     }

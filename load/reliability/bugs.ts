@@ -264,4 +264,16 @@ export const BUGS: readonly Bug[] = [
     kept: "test/sim/sim-stores.test.ts",
     fixed: "test/sim/sim-stores.ts",
   },
+  {
+    what: "A member of a share whose node caught up by a peer's snapshot was not sent what it had been given within it: such messages lay with it until it connected again. And whoever was disconnected within it, as its node was thought dead, heard that another connection had taken over, whereupon many clients do not come back",
+    whom: "clients of a node that was cut off or slow for long: messages late, not lost; clients that stay away",
+    kept: "short seed 1282 of 3 nodes (at 26803f8), test/unit/replica/session-events.test.ts",
+    fixed: "src/replica/session-events.ts",
+  },
+  {
+    what: "A start after a crash removed the older snapshot, or messages that a newer list of trims or a snapshot's files took the place of, before the name of what replaced them was on the disk: a power loss within the start could bring the old name back without what it stood for",
+    whom: "whoever runs a node on a file system that does not keep the order of names (on ext4 and XFS a journal does): it did not start again (snapshot_corrupt, store_corrupt)",
+    kept: "seed 1852 of 5 nodes on slow disks (test/sim/mutants/mutant.ts), test/unit/cluster/log/snapshot-faults.test.ts, test/unit/store/two-crashes.test.ts",
+    fixed: "cluster/log/file-snapshot-store.ts, src/store/replacement.ts, src/store/segment-store.ts",
+  },
 ];

@@ -86,11 +86,11 @@ export async function settleReplacement(disk: Disk, parent: string, mark: StoreM
       await disk.rename(path(CURRENT), path(OUTGOING));
     }
     await disk.rename(path(INCOMING), path(CURRENT));
-    await disk.syncDirectory(parent);
   } else if (names.includes(OUTGOING) && !names.includes(CURRENT)) {
     await disk.rename(path(OUTGOING), path(CURRENT));
-    await disk.syncDirectory(parent);
   }
+  // Also what was renamed by a life that crashed then: on the disk before anything goes that would be needed without it.
+  await disk.syncDirectory(parent);
   await disk.removeTree(path(INCOMING));
   await disk.removeTree(path(OUTGOING));
   await disk.remove(`${path(CURRENT)}/${COMPLETE}`);

@@ -95,6 +95,8 @@ export class SegmentStore implements MessageStore {
       await disk.makeDirectory(this.#directory);
       // Its name too, or everything in it would go with it.
       await disk.syncDirectory(dir);
+      // And the names in it, before anything is removed that was there before them.
+      await disk.syncDirectory(this.#directory);
       const recovery = new Recovery(catalog, mark);
       const { trims, number, bytes } = await recovery.segments();
       const table = new TopicTable(resolve, mark.position);

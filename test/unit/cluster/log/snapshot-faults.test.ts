@@ -81,6 +81,36 @@ describe("a snapshot store whose Nth disk call fails", () => {
   });
 });
 
+describe("a start after the process died, which the power loss interrupts", () => {
+  it("has removed nothing that is still needed without what it found", async () => {
+    const whole = new SimulatedDisk(seededRandom(1));
+    await live(whole);
+    let interrupted = 0;
+    for (let call = 1; call <= whole.calls; call += 1) {
+      for (let seed = 1; ; seed += 1) {
+        const disk = new SimulatedDisk(seededRandom(seed * 1000 + call));
+        disk.fault = { call, kind: "freeze" };
+        const { finished, failed } = await live(disk);
+        const found = disk.afterProcessDeath();
+        found.fault = { call: seed, kind: "freeze" };
+        const isOpen = await storeOn(found)
+          .open()
+          .then(
+            () => true,
+            () => false,
+          );
+        const store = storeOn(found.afterPowerLoss());
+        await store.open();
+        expect([finished, failed], `call ${call}, then ${seed}`).toContain(store.latest()?.meta.index ?? 0);
+        await store.latest()?.verify();
+        interrupted += 1;
+        if (isOpen) break;
+      }
+    }
+    expect(interrupted).toBeGreaterThan(3 * whole.calls);
+  });
+});
+
 describe("what a snapshot store finds at the start", () => {
   async function withSnapshots(): Promise<SimulatedDisk> {
     const disk = new SimulatedDisk(seededRandom(2));
