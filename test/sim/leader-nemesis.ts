@@ -31,11 +31,12 @@ export class LeaderNemesis {
   #watch(luck: Chance, falls: number, afterTerm: number, looks = PATIENCE): void {
     const { world, profile, network } = this.#setting;
     if (world.isCalm) return;
-    if (falls === 0 || looks === 0) {
+    const leader = this.#newest(afterTerm);
+    // The last of them is heard again when somebody else leads, too.
+    if (looks === 0 || (falls === 0 && leader !== null)) {
       network.heal();
       return;
     }
-    const leader = this.#newest(afterTerm);
     if (leader === null) {
       world.after(profile.tickMs, () => this.#watch(luck, falls, afterTerm, looks - 1));
       return;
