@@ -273,7 +273,7 @@ export const BUGS: readonly Bug[] = [
   {
     what: "A start after a crash removed the older snapshot, or messages that a newer list of trims or a snapshot's files took the place of, before the name of what replaced them was on the disk: a power loss within the start could bring the old name back without what it stood for",
     whom: "whoever runs a node on a file system that does not keep the order of names (on ext4 and XFS a journal does): it did not start again (snapshot_corrupt, store_corrupt)",
-    kept: "seed 1852 of 5 nodes on slow disks (test/sim/mutants/mutant.ts), test/unit/cluster/log/snapshot-faults.test.ts, test/unit/store/two-crashes.test.ts",
+    kept: "short seed 1852 of 5 nodes with publishers alone on slow disks (at c455d2d), test/unit/cluster/log/snapshot-faults.test.ts, test/unit/store/two-crashes.test.ts",
     fixed: "cluster/log/file-snapshot-store.ts, src/store/replacement.ts, src/store/segment-store.ts",
   },
 ];

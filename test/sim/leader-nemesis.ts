@@ -1,71 +1,110 @@
 /**
- * Leaders that fall one after another: each is cut off or crashes as soon as it leads, with entries that few others have; the one before is
- * heard again when the next one falls. What an older term left half done comes back (Raft thesis 3.6.2, figure 3.7).
+ * Leaders that fall one after another: each is cut off or crashes as soon as it has spoken, with entries that few others have or none; the
+ * one before is heard again then. What an older term left half done comes back (Raft thesis 3.6.2, figure 3.7).
  */
+import type { NodeId } from "../../cluster/types.js";
 import type { Chance } from "./chance.js";
 import type { Setting } from "./setting.js";
 import type { SimNode } from "./sim-node.js";
 
 const FALLS_MAX = 6;
-/** Looks, a tick apart, until somebody else has to lead. */
-const PATIENCE = 100;
+/** Ticks until somebody else has to lead: it is over then. */
+const PATIENCE_TICKS = 100;
 /** From leading to falling: nothing, something or all of its first entries may be with the others by then. */
 const REIGN_TICKS_MAX = 3;
+
+interface Fall {
+  readonly reignMs: number;
+  readonly how: "crash" | "cut";
+}
 
 export class LeaderNemesis {
   readonly #setting: Setting;
   /** Those that may be hit now. */
   readonly #victims: () => readonly SimNode[];
+  /** Those to come, of the present stroke; `null` when there is none. */
+  #falls: Fall[] | null = null;
+  /** Leaders that were seen, of all strokes. */
+  #reigns = 0;
 
   constructor(setting: Setting, victims: () => readonly SimNode[]) {
     this.#setting = setting;
     this.#victims = victims;
+    setting.network.onLeader = (id) => this.#leads(id);
+  }
+
+  /** Whether leaders are falling: what else went wrong at the same time would mostly decide who leads next. */
+  get isStriking(): boolean {
+    return this.#falls !== null;
   }
 
   /** From now on, for some terms. */
   strike(luck: Chance): void {
-    this.#setting.world.fault("leaders fall one after another");
-    this.#watch(luck, luck.whole(2, FALLS_MAX), 0);
+    const { world, profile } = this.#setting;
+    world.fault("leaders fall one after another");
+    const reignMsMax = REIGN_TICKS_MAX * profile.tickMs;
+    this.#falls = luck.of(0.5) ? anyFalls(luck, reignMsMax) : fallsOfTheFigure(luck, reignMsMax);
+    const leading = this.#victims().find(({ life }) => life?.raft.status().role === "leader");
+    if (leading === undefined) this.#await();
+    else this.#leads(leading.id);
   }
 
-  #watch(luck: Chance, falls: number, afterTerm: number, looks = PATIENCE): void {
-    const { world, profile, network } = this.#setting;
-    if (world.isCalm) return;
-    const leader = this.#newest(afterTerm);
-    // The last of them is heard again when somebody else leads, too.
-    if (looks === 0 || (falls === 0 && leader !== null)) {
-      network.heal();
+  /** The node leads from now on. */
+  #leads(id: NodeId): void {
+    if (this.#falls === null) return;
+    this.#reigns += 1;
+    const fall = this.#falls.shift();
+    if (fall === undefined) this.#end();
+    else this.#setting.world.after(fall.reignMs, () => this.#fell(id, fall));
+  }
+
+  #fell(id: NodeId, { how }: Fall): void {
+    const { world, network } = this.#setting;
+    if (world.isCalm || this.#falls === null) return;
+    const node = this.#victims().find((each) => each.id === id);
+    if (node === undefined) {
+      this.#falls = null;
       return;
     }
-    if (leader === null) {
-      world.after(profile.tickMs, () => this.#watch(luck, falls, afterTerm, looks - 1));
-      return;
+    network.heal();
+    if (how === "crash") node.crash("as soon as it leads");
+    else {
+      world.tell("net", `cuts off ${id} as soon as it leads`);
+      network.isolate(id, this.#victims());
     }
-    const { node, term } = leader;
-    world.after(luck.between(0, REIGN_TICKS_MAX * profile.tickMs), () => {
-      this.#fell(luck, node);
-      this.#watch(luck, falls - 1, term);
+    this.#await();
+  }
+
+  /** Unless somebody else leads in time it is over. */
+  #await(): void {
+    const { world, profile } = this.#setting;
+    const reigns = this.#reigns;
+    world.after(PATIENCE_TICKS * profile.tickMs, () => {
+      if (!world.isCalm && this.#falls !== null && this.#reigns === reigns) this.#end();
     });
   }
 
-  /** Who leads a later term than that one. */
-  #newest(afterTerm: number): { readonly node: SimNode; readonly term: number } | null {
-    for (const node of this.#victims()) {
-      const status = node.life?.raft.status();
-      if (status?.role === "leader" && status.term > afterTerm) return { node, term: status.term };
-    }
-    return null;
+  #end(): void {
+    this.#falls = null;
+    if (!this.#setting.world.isCalm) this.#setting.network.heal();
   }
+}
 
-  #fell(luck: Chance, node: SimNode): void {
-    const { world, network } = this.#setting;
-    if (world.isCalm || !this.#victims().includes(node)) return;
-    network.heal();
-    if (luck.of(0.5)) {
-      node.crash("as soon as it leads");
-      return;
-    }
-    world.tell("net", `cuts off ${node.id} as soon as it leads`);
-    network.isolate(node.id, this.#victims());
-  }
+function anyFalls(luck: Chance, reignMsMax: number): Fall[] {
+  return Array.from({ length: luck.whole(2, FALLS_MAX) }, () => ({
+    reignMs: luck.between(0, reignMsMax),
+    how: luck.pick(["crash", "cut"] as const),
+  }));
+}
+
+/**
+ * One that leads for long enough to have entries that nobody else has; one that nobody hears of; and the first again, as nobody else can win,
+ * in the midst of handing its old entries out: it is the second's turn then, whose entry is newer than those.
+ */
+function fallsOfTheFigure(luck: Chance, reignMsMax: number): Fall[] {
+  return [
+    { reignMs: luck.between(0, reignMsMax), how: "cut" },
+    { reignMs: 0, how: "cut" },
+    { reignMs: luck.between(0, reignMsMax), how: "cut" },
+  ];
 }

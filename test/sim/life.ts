@@ -23,6 +23,7 @@ import type { Effect } from "../../src/state-machine/effects.js";
 import type { MessageStore } from "../../src/store/message-store.js";
 import { TopicBrokers } from "../../src/topics/registry.js";
 import type { Scope } from "./event-queue.js";
+import { isAlone } from "./profile.js";
 import type { Proposals } from "./seams.js";
 import type { Host } from "./setting.js";
 import type { SimClock } from "./sim-clock.js";
@@ -137,7 +138,7 @@ export class Life {
   }
 
   get isAlone(): boolean {
-    return this.#host.setting.profile.voters.length === 1;
+    return isAlone(this.#host.setting.profile);
   }
 
   get commandsWaiting(): number {

@@ -6,11 +6,15 @@ import type { RaftNode } from "../../cluster/node.js";
 import type { NodeId } from "../../cluster/types.js";
 import type { Chance } from "./chance.js";
 import type { Group } from "./group.js";
+import { isAlone } from "./profile.js";
 import { addressOf } from "./roster.js";
 import type { Setting } from "./setting.js";
 import type { SimNode } from "./sim-node.js";
 
+/** So many are left, or as many as founded the group. */
 const VOTERS_MIN = 3;
+/** With fewer voters the loss of one is that of a majority. */
+const LOSS_VOTERS_MIN = 3;
 const VOTERS_MAX = 5;
 const LOOK_MS = 40;
 /** An answer that is not there by then is not waited for: who was asked may be gone. */
@@ -27,13 +31,15 @@ export class MembershipNemesis {
   /** Asked for until they are. */
   readonly #promoted = new Set<SimNode>();
   #isAsking = false;
+  readonly #votersMin: number;
 
   constructor(setting: Setting, group: Group) {
     this.#setting = setting;
     this.#group = group;
     this.#chance = setting.world.chance.stream("membership");
     this.#luck = this.#chance;
-    if (setting.profile.voters.length > 1) this.#look();
+    this.#votersMin = Math.min(VOTERS_MIN, setting.profile.voters.length);
+    if (!isAlone(setting.profile)) this.#look();
   }
 
   /** Nobody is to be taken out, and who joins has joined. */
@@ -104,7 +110,7 @@ export class MembershipNemesis {
     const { members } = this.#group;
     const damaged = members.filter(({ damage }) => damage !== null && damage !== node.damage);
     const doomed = [...new Set([...this.#doomed, ...damaged])].filter(wantsVote).length;
-    return !wantsVote(node) || this.#group.votersToBe - doomed > VOTERS_MIN;
+    return !wantsVote(node) || this.#group.votersToBe - doomed > this.#votersMin;
   }
 
   /** One at a time: a second loss could be a majority's. */
@@ -117,6 +123,10 @@ export class MembershipNemesis {
   /** Whether the group can do without a node, or gets another one now. One at a time: a second loss could be a majority's. */
   mayBeLost(node: SimNode): boolean {
     const { members } = this.#group;
+    const { history, profile } = this.#setting;
+    // Who founded the group alone would found another one on an empty disk.
+    const isFounder = profile.voters.length === 1 && profile.voters.includes(node.id);
+    if (isFounder || history.voters.size < LOSS_VOTERS_MIN) return false;
     const isOneLost = members.some(({ generation, damage }) => generation > 0 || damage !== null);
     if (isOneLost || !this.#mayDoom(node) || node.retired !== null) return false;
     return this.#canBeSpared(node) || this.#add("joins as voter") !== null;
@@ -183,7 +193,7 @@ export class MembershipNemesis {
 
   #mayGo(id: NodeId): boolean {
     const { voters, learners } = this.#setting.history;
-    return learners.has(id) || (voters.has(id) && voters.size > VOTERS_MIN);
+    return learners.has(id) || (voters.has(id) && voters.size > this.#votersMin);
   }
 
   #isRemoved(node: SimNode): void {

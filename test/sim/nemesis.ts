@@ -5,7 +5,7 @@ import type { Group } from "./group.js";
 import type { History } from "./history.js";
 import { LeaderNemesis } from "./leader-nemesis.js";
 import { MembershipNemesis } from "./membership-nemesis.js";
-import type { Profile } from "./profile.js";
+import { isAlone, type Profile } from "./profile.js";
 import type { Setting } from "./setting.js";
 import type { SimNetwork } from "./sim-network.js";
 import type { Loss, SimNode } from "./sim-node.js";
@@ -151,12 +151,13 @@ export class Nemesis {
 
   #strike(): void {
     const luck = this.#strokes.next("n");
-    if (luck === null) return;
+    if (luck === null || this.#leaders.isStriking) return;
     this.#luck = luck;
     if (this.#nodes.length === 0) return;
-    if (this.#profile.voters.length === 1) this.#strikeOne();
+    if (isAlone(this.#profile)) this.#strikeOne();
     else if (this.#spared.length > 0) this.#strikeMany();
     else if (luck.of(this.#profile.membershipChance)) this.membership.strike(luck);
+    else if (this.#group.standing.length === 1) this.#strikeOne();
     else this.#strikeMany();
   }
 

@@ -95,6 +95,9 @@ type Pace = Pick<
   | "goneAfterMs"
 >;
 
+/** Of the groups that begin with one node, how many get others. */
+const GROWING = 0.25;
+
 /** As in production: an election takes 500 to 1000 ms. */
 const TICK_MS = 50;
 
@@ -138,13 +141,19 @@ function roamersOf(chance: Chance): Pick<Profile, "roamers" | "members"> {
   return { roamers: chance.pick([0, 1, 1, 2]), members: chance.pick([0, 0, 0, 2, 3]) };
 }
 
+/** Whether the group is one node, and stays so. */
+export function isAlone({ voters, membershipChance }: Profile): boolean {
+  return voters.length === 1 && membershipChance === 0;
+}
+
 export function profileOf(
   chance: Chance,
   nodes: Size,
   length: Length,
   stores: "either" | "files" | "twins",
 ): Profile {
-  const alone = nodes === 1;
+  const grows = nodes === 1 && chance.stream("growth").of(GROWING);
+  const alone = nodes === 1 && !grows;
   const files = filesProfileOf(chance.stream("files"), stores, length === "short");
   const pace = (length === "short" ? shortPace : longPace)(chance.stream("pace"), alone, files !== null);
   return {
@@ -169,7 +178,7 @@ export function profileOf(
     fanout: fanoutOf(chance),
     encodeFrames: chance.of(0.25),
     listensFirst: chance.of(0.25),
-    membershipChance: alone ? 0 : chance.pick([0, 0.15, 0.3]),
+    membershipChance: alone ? 0 : grows ? 0.3 : chance.pick([0, 0.15, 0.3]),
     files,
   };
 }

@@ -23,6 +23,8 @@ export class SimNetwork {
   /** When the newest of what went one way arrives: nothing later comes before it. */
   readonly #busyUntilMs = new Map<string, number>();
   readonly #leaderOf = new Map<number, NodeId>();
+  /** Told who leads, when it speaks for the first time in its term: nothing of that has arrived anywhere. */
+  onLeader: (id: NodeId) => void = () => undefined;
   lossChance = 0;
   twiceChance = 0;
   /** Of Raft's frames, how many those that follow overtake. */
@@ -72,6 +74,7 @@ export class SimNetwork {
     if (known === undefined) {
       this.#leaderOf.set(term, id);
       this.world.tell(`n${id}`, `leads term ${term}`);
+      this.onLeader(id);
     } else this.world.check(known === id, () => `term ${term} has two leaders, ${known} and ${id}`);
   }
 

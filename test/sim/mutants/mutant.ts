@@ -26,8 +26,6 @@ function publishersAlone(more: Partial<Profile>): Conditions {
 
 /** Nobody but publishers. */
 export const PUBLISHERS_ALONE = publishersAlone({});
-/** And disks are slow: what one has is told to others long before another has it. */
-export const SLOW_DISKS = publishersAlone({ diskMs: 4, diskSlowChance: 0.3 });
 /** And disks change by themselves, all the time. */
 export const FORGETFUL_DISKS = publishersAlone({
   files: {
@@ -39,8 +37,10 @@ export const FORGETFUL_DISKS = publishersAlone({
     corruptionMs: 60,
   },
 });
-/** And each entry travels in a message of its own: a follower may have an older one of a leader's, and not the next. */
-export const ENTRY_BY_ENTRY = publishersAlone({ messageBytesMax: 1 });
+/** And each entry travels in a message of its own, among the same nodes: one may have an older entry of a leader's, and not the next. */
+export const ENTRY_BY_ENTRY = publishersAlone({ messageBytesMax: 1, membershipChance: 0 });
+/** And a group of one node grows: what its only voter has is committed, and others hear of it. */
+export const SOLE_VOTER = publishersAlone({ membershipChance: 0.5 });
 
 export interface Mutant {
   readonly name: string;
