@@ -99,7 +99,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     onRestored: (before) => {
       const { incarnation, sequence } = replica.machine.lastProposalOf(config.nodeId);
       submitter.restored(incarnation, sequence);
-      brokers.restored();
+      brokers.restored({ byName: (name) => before.topicByName(name)?.ref });
       sessions.restored(before, replica.machine);
     },
     onBroken: lifecycle.fail,

@@ -276,4 +276,10 @@ export const BUGS: readonly Bug[] = [
     kept: "short seed 1852 of 5 nodes with publishers alone on slow disks (at c455d2d), test/unit/cluster/log/snapshot-faults.test.ts, test/unit/store/two-crashes.test.ts",
     fixed: "cluster/log/file-snapshot-store.ts, src/store/replacement.ts, src/store/segment-store.ts",
   },
+  {
+    what: "A topic that was made, or deleted, within a peer's snapshot in which nothing was published went unnoticed by subscribers of the node that took it: who was behind read past the first messages of the new one, and the stream of one that was deleted did not end",
+    whom: "subscribers by wildcard that were slow on a node that had been cut off: messages lost to them",
+    kept: "test/unit/topics/catch-up.test.ts",
+    fixed: "src/topics/registry.ts",
+  },
 ];

@@ -146,9 +146,16 @@ export class TopicBrokers {
     });
   }
 
-  /** The store was replaced (a snapshot was installed): everybody goes on from his cursor, by reading what is there now. */
-  restored(): void {
-    this.#noticeHead();
+  /**
+   * The store was replaced (a snapshot was installed): everybody goes on from his cursor, by reading what is there now. Of the topics that
+   * were there `before` some may be gone, and others have come.
+   */
+  restored(before: Pick<TopicDirectory, "byName">): void {
+    this.#source.topicsVersion += 1;
+    this.#index.forgetTopic(null);
+    this.#now(() => {
+      for (const broker of [...this.#index.all()]) this.#endIfGone(broker, before);
+    });
   }
 
   /** Starts a subscription. No call to its sink comes before this returns. */
@@ -188,6 +195,12 @@ export class TopicBrokers {
     for (const broker of [...this.#index.all()]) {
       for (const subscription of [...broker.members]) subscription.close();
     }
+  }
+
+  #endIfGone(broker: TopicBroker, before: Pick<TopicDirectory, "byName">): void {
+    const { exactTopic } = broker.filters;
+    const topic = exactTopic === null ? undefined : before.byName(exactTopic);
+    if (topic !== undefined && this.#options.topics.byId(topic.id) === undefined) broker.topicDeleted(topic);
   }
 
   #turn(): void {

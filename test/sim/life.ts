@@ -87,7 +87,7 @@ export class Life {
       onRestored: (before) => {
         const { incarnation, sequence } = this.replica.machine.lastProposalOf(host.id);
         this.#submitter.restored(incarnation, sequence);
-        this.#brokers.restored();
+        this.#brokers.restored({ byName: (name) => before.topicByName(name)?.ref });
         this.#sessions.restored(before, this.replica.machine);
       },
       onBroken: (error) => this.#fail(error),

@@ -220,11 +220,50 @@ describe("messages that came by another way than publishing", () => {
       const bench = new Bench();
       const { sink } = subscribe(bench, "a");
       bench.publish(["a"]);
-      bench.append(["a", "b", "a"]);
-      if (how === "restored") bench.brokers.restored();
+      const bring = (): unknown => bench.append(["a", "b", "a"]);
+      if (how === "restored") bench.install(bring);
+      else bring();
       if (how === "the next publish") bench.publish(["a"]);
       await bench.settle();
       expect(sink.positions).toEqual(how === "the next publish" ? [1, 2, 4, 5] : [1, 2, 4]);
     },
   );
+
+  test.each(["a", "#"])(
+    "a topic came within a snapshot, and no message: whoever is behind with %s reads it",
+    async (filter) => {
+      const bench = new Bench();
+      bench.publish(["a", "a"]);
+      const { sink, subscription } = subscribe(bench, filter, 0);
+      sink.room = 1;
+      await bench.settle();
+      bench.install(() => {
+        bench.delete("a");
+        bench.create("b");
+        bench.create("a");
+      });
+      bench.publish(["b", "a"]);
+      sink.room = Number.POSITIVE_INFINITY;
+      subscription.resume();
+      await bench.settle();
+      expect(sink.log.flat()).toEqual(filter === "#" ? [1, 2, 3, 4] : [1, "deleted"]);
+    },
+  );
+
+  test("a topic went within a snapshot: who has subscribed to it alone is told, and others are not", async () => {
+    const bench = new Bench();
+    bench.publish(["a", "b"]);
+    const ended = subscribe(bench, "a");
+    const others = [
+      subscribe(bench, ["a", "b"]),
+      subscribe(bench, "+"),
+      subscribe(bench, "b"),
+      subscribe(bench, "c"),
+    ];
+    bench.install(() => bench.delete("a"));
+    bench.publish(["b", "a"]);
+    await bench.settle();
+    expect(ended.sink.log).toEqual(["deleted"]);
+    expect(others.map(({ sink }) => sink.positions)).toEqual([[3, 4], [3, 4], [3], []]);
+  });
 });

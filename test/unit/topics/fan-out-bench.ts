@@ -36,6 +36,7 @@ export class Bench {
   readonly brokers: TopicBrokers;
   #offsets = new Map<number, number>();
   #nextTopicId = 1;
+  #isInstalling = false;
 
   constructor(limits: Partial<FanoutLimits> = {}) {
     this.brokers = new TopicBrokers({
@@ -81,7 +82,7 @@ export class Bench {
     this.#nextTopicId += 1;
     this.topics.set(name, topic);
     this.byId.set(topic.id, topic);
-    this.brokers.topicCreated(topic);
+    if (!this.#isInstalling) this.brokers.topicCreated(topic);
     return topic;
   }
 
@@ -91,7 +92,16 @@ export class Bench {
     this.topics.delete(name);
     this.byId.delete(topic.id);
     this.store.forget(topic.id);
-    this.brokers.topicDeleted(topic);
+    if (!this.#isInstalling) this.brokers.topicDeleted(topic);
+  }
+
+  /** A snapshot brings what `change` does: the brokers hear only that there is one. */
+  install(change: () => void): void {
+    const before = new Map(this.topics);
+    this.#isInstalling = true;
+    change();
+    this.#isInstalling = false;
+    this.brokers.restored({ byName: (name) => before.get(name) });
   }
 
   /** Until nothing is left to do: turns, timers and late reads. */
