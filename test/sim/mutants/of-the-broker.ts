@@ -54,7 +54,7 @@ export const MUTANTS_OF_THE_BROKER: readonly Mutant[] = [
       "session?.epoch === command.epoch && session.owner !== null ? session : undefined",
       "session",
     ),
-    shows: /./,
+    shows: /is published, and is not due/,
     seedsMax: 1_500,
   }),
   mutant({
