@@ -58,18 +58,6 @@ export const MUTANTS_OF_THE_BROKER: readonly Mutant[] = [
     seedsMax: 1_500,
   }),
   mutant({
-    name: "progress of an earlier connection counts",
-    rule: "ARCHITECTURE: one of an earlier epoch does nothing",
-    nodes: 3,
-    edits: edit(
-      `${MACHINE}/progress-commands.js`,
-      "if (session?.epoch !== entry.epoch)",
-      "if (session === undefined)",
-    ),
-    shows: /./,
-    seedsMax: 3_000,
-  }),
-  mutant({
     name: "a will stays in the session when it was published",
     rule: "reliability 12: wills are published once",
     nodes: 3,
