@@ -75,7 +75,7 @@ export class MemberChanges {
     await this.#onLeader(METHODS.promote, { id }, () => this.#promote(id));
   }
 
-  /** Takes a member out. Rejects with `member_unknown`, `quorum_at_risk`, `no_leader`. */
+  /** Takes a member out. Resolves when the others can do without it, whatever they go through. Rejects with `member_unknown`, `quorum_at_risk`, `no_leader`. */
   async remove(id: NodeId): Promise<void> {
     await this.#onLeader(METHODS.remove, { id }, () => this.#remove(id));
   }
@@ -199,7 +199,10 @@ export class MemberChanges {
   async #remove(id: NodeId): Promise<{ readonly params?: CallParams }> {
     this.#assertLeads();
     const { membership } = this.#options;
-    if (membership.roster.removed.includes(id)) return {};
+    if (membership.roster.removed.includes(id)) {
+      await this.#settle();
+      return {};
+    }
     this.#memberHere(id);
     this.#checkQuorumWithout(id);
     if (id === this.#options.id) {
@@ -208,7 +211,17 @@ export class MemberChanges {
       throw noLeader();
     }
     await this.#propose({ kind: "remove", id, member: null });
+    await this.#settle();
     return {};
+  }
+
+  /**
+   * Whoever hears that a member is out may switch it off, and lose one more: a majority of those who are left has to have it on disk. It has
+   * when an entry behind it is committed, as that came to each of them together with the commit of the one before.
+   */
+  async #settle(): Promise<void> {
+    const { id } = this.#options;
+    await this.#propose({ kind: "update", id, member: this.#memberHere(id) });
   }
 
   async #transfer(params: CallParams): Promise<{ readonly params: CallParams }> {

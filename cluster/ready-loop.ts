@@ -68,6 +68,9 @@ export class ReadyLoop {
   /** What the machine held when the loop began: applied before, not to be applied again. */
   readonly #appliedBefore: LogIndex;
   #hardState: HardState;
+  /** The commit index that is on disk, and where behind it, in order, changes of membership are or may be. */
+  #durableCommit: LogIndex;
+  #changesBehind: readonly LogIndex[];
   /** The last entry that came out of the core. */
   #applied: LogIndex;
   #wake: (() => void) | null = null;
@@ -80,6 +83,8 @@ export class ReadyLoop {
   constructor(options: ReadyLoopOptions) {
     this.#options = options;
     this.#hardState = options.hardState;
+    this.#durableCommit = options.hardState.commit;
+    this.#changesBehind = options.log.lastIndex() > this.#durableCommit ? [this.#durableCommit + 1] : [];
     this.#applied = options.from;
     this.#appliedBefore = options.machine.durableIndex;
   }
@@ -177,8 +182,7 @@ export class ReadyLoop {
    */
   #sendEarly(ready: CoreReady): readonly PeerMessage[] {
     const { send, log } = this.#options;
-    const { term, vote } = ready.hardState ?? this.#hardState;
-    if (term !== this.#hardState.term || vote !== this.#hardState.vote) return ready.messages;
+    if (this.#promises(ready.hardState ?? this.#hardState)) return ready.messages;
     const durable = log.lastIndex();
     const late: PeerMessage[] = [];
     const lateFor = new Set<NodeId>();
@@ -193,12 +197,23 @@ export class ReadyLoop {
     return late;
   }
 
+  /**
+   * What has to be on disk before anybody hears of it: term and vote; and a commit that changes the membership. Who was taken out stops
+   * when it hears of that, and who forgot it would go on counting with it.
+   */
+  #promises({ term, vote, commit }: HardState): boolean {
+    const { term: termBefore, vote: voteBefore } = this.#hardState;
+    return (
+      term !== termBefore ||
+      vote !== voteBefore ||
+      commit >= (this.#changesBehind[0] ?? Number.POSITIVE_INFINITY)
+    );
+  }
+
   /** The commit index alone is not worth a disk write: it is found again by the next leader. It rides along with the next one. */
   async #persist(ready: CoreReady): Promise<void> {
-    const before = this.#hardState;
+    const promises = ready.hardState !== null && this.#promises(ready.hardState);
     if (ready.hardState !== null) this.#hardState = ready.hardState;
-    const { term, vote } = this.#hardState;
-    const promises = term !== before.term || vote !== before.vote;
     if (ready.entries.length === 0 && ready.snapshot === null && !promises) return;
     const { monotonicMs, onAppended, log, keeper } = this.#options;
     const begunMs = monotonicMs();
@@ -210,8 +225,19 @@ export class ReadyLoop {
     });
     let bytes = 0;
     for (const { data } of ready.entries) bytes += data.byteLength;
+    this.#noteAppended(ready.entries);
     keeper.appended(bytes);
     onAppended(monotonicMs() - begunMs);
+  }
+
+  /** The present commit is on disk, and these entries behind it. */
+  #noteAppended(entries: readonly Entry[]): void {
+    this.#durableCommit = this.#hardState.commit;
+    const replacedFrom = entries[0]?.index ?? Number.POSITIVE_INFINITY;
+    const changes = entries.filter(({ kind }) => kind !== EntryKind.Command).map(({ index }) => index);
+    this.#changesBehind = [...this.#changesBehind.filter((index) => index < replacedFrom), ...changes].filter(
+      (index) => index > this.#durableCommit,
+    );
   }
 
   #received(index: LogIndex): NonNullable<ReturnType<SnapshotStore["latest"]>> {

@@ -50,6 +50,11 @@ export class MembershipNemesis {
     return this.#doomed.size === 0 && this.#group.standing.every(isIn);
   }
 
+  /** Somebody was taken out, and nobody was told yet that the others can do without it. */
+  get isTakingOut(): boolean {
+    return [...this.#doomed].some(({ id }) => this.#setting.history.removed.has(id));
+  }
+
   /** Nothing takes it out, as far as can be told. */
   stays(node: SimNode): boolean {
     const { retired, damage, generation } = node;
@@ -126,7 +131,7 @@ export class MembershipNemesis {
     const { history, profile } = this.#setting;
     // Who founded the group alone would found another one on an empty disk.
     const isFounder = profile.voters.length === 1 && profile.voters.includes(node.id);
-    if (isFounder || history.voters.size < LOSS_VOTERS_MIN) return false;
+    if (isFounder || this.isTakingOut || history.voters.size < LOSS_VOTERS_MIN) return false;
     const isOneLost = members.some(({ generation, damage }) => generation > 0 || damage !== null);
     if (isOneLost || !this.#mayDoom(node) || node.retired !== null) return false;
     return this.#canBeSpared(node) || this.#add("joins as voter") !== null;
@@ -171,7 +176,6 @@ export class MembershipNemesis {
 
   #look(): void {
     const { history, world } = this.#setting;
-    for (const node of this.#doomed) if (history.removed.has(node.id)) this.#isRemoved(node);
     for (const node of this.#group.standing)
       if (this.#isForgotten(node)) this.lose(node, "nobody whom it knows is left");
     for (const node of this.#promoted) {
@@ -180,7 +184,7 @@ export class MembershipNemesis {
     }
     // Who lost its disk goes first: without it the group is one short already.
     const [next] = [...this.#doomed].sort((a, b) => b.generation - a.generation);
-    if (next !== undefined && this.#mayGo(next.id) && !this.#isAsking) this.#remove(next.id);
+    if (next !== undefined && this.#mayGo(next.id) && !this.#isAsking) this.#remove(next);
     world.after(LOOK_MS, () => this.#look());
   }
 
@@ -192,8 +196,8 @@ export class MembershipNemesis {
   }
 
   #mayGo(id: NodeId): boolean {
-    const { voters, learners } = this.#setting.history;
-    return learners.has(id) || (voters.has(id) && voters.size > this.#votersMin);
+    const { voters, learners, removed } = this.#setting.history;
+    return removed.has(id) || learners.has(id) || (voters.has(id) && voters.size > this.#votersMin);
   }
 
   #isRemoved(node: SimNode): void {
@@ -201,8 +205,12 @@ export class MembershipNemesis {
     this.#setting.world.fault("member removed");
   }
 
-  #remove(id: NodeId): void {
-    this.#ask((raft) => raft.changes.remove(id), true);
+  /** Asked for until that is answered, also when it is out by then. */
+  #remove(node: SimNode): void {
+    this.#ask(async (raft) => {
+      await raft.changes.remove(node.id);
+      if (this.#doomed.has(node)) this.#isRemoved(node);
+    }, true);
   }
 
   #ask(what: (raft: RaftNode) => Promise<unknown>, isRemoval = false): void {

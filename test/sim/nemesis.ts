@@ -72,6 +72,7 @@ export class Nemesis {
     const staying = standing.filter((node) => voters.has(node.id) && this.membership.stays(node));
     const size = Math.floor(Math.max(voters.size, votersToBe) / 2) + 1;
     if (staying.length < size || standing.length === size || machine.streamTag === "") return null;
+    if (this.membership.isTakingOut) return null;
     while (staying.length > size) staying.splice(this.#chance.whole(0, staying.length - 1), 1);
     this.#spared = staying;
     this.#network.heal();
@@ -94,6 +95,7 @@ export class Nemesis {
     const [from, to] = staying;
     const isEnough = staying.length > 2 && staying.length - 1 > voters.size / 2;
     if (from === undefined || to === undefined || !isEnough || machine.streamTag === "") return null;
+    if (this.membership.isTakingOut) return null;
     this.#network.cut(from.id, to.id);
     this.#world.fault("one-way cut for good");
     this.#world.tell("net", `nothing comes from ${from.id} to ${to.id} any more`);
