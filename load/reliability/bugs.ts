@@ -288,4 +288,10 @@ export const BUGS: readonly Bug[] = [
     kept: "seeds 516200 of 3 nodes, 516047 and 516363 of groups that grow from one (at c0b2e31), test/unit/cluster/removal.test.ts",
     fixed: "cluster/ready-loop.ts, cluster/member-changes.ts",
   },
+  {
+    what: "One flipped bit in the first page of the small state's file told LMDB that the pages are enciphered, or that it is no first page: the process died of it (SIGSEGV)",
+    whom: "whoever runs the node: it ends at every start without a word, where it should say that the disk damaged its state",
+    kept: "test/unit/store/lmdb-state-store.test.ts, test/fuzz/corpus/state-store.found.txt",
+    fixed: "src/store/lmdb-file.ts",
+  },
 ];

@@ -2,8 +2,9 @@
  * Looks at an LMDB data file before it is opened: lmdb-js brings the process down on a file that is not one, where a node has to
  * stop with a clear error.
  *
- * The file begins with two meta pages: a page header of 24 bytes, then magic u32, format u32, two addresses, the records of two
- * databases (the first begins with the page size), the number of the last page, and that of the transaction.
+ * The file begins with two meta pages: a page header of 24 bytes (its number u64, and its kind), then magic u32, format u32, two addresses,
+ * the records of two databases (u32, in the first the page size, and flags u16 come first in each), the number of the last page, and that of
+ * the transaction. What the flags say is done: with one bit more LMDB would decipher the pages.
  */
 import { access, constants, open } from "node:fs/promises";
 import { damageOf } from "./lmdb-tree.js";
@@ -13,7 +14,14 @@ const MAGIC = 0xbeef_c0de;
 const FORMAT = 2;
 const MAGIC_AT = 24;
 const FORMAT_AT = 28;
+const KIND_AT = 18;
+const META_PAGE = 8;
 const PAGE_BYTES_AT = 48;
+/** Of the free pages, whose keys are integers, and of the entries. */
+const FLAGS = [
+  { at: 52, flags: 8 },
+  { at: 100, flags: 0 },
+] as const;
 const LAST_PAGE_AT = 144;
 const TRANSACTION_AT = 152;
 const META_BYTES = 160;
@@ -38,9 +46,9 @@ export async function checkLmdbFile(path: string): Promise<void> {
     await file.read(bytes, 0, bytes.length, 0);
     const pageBytes = bytes.readUInt32LE(PAGE_BYTES_AT);
     const isPageSize = pageBytes >= 256 && pageBytes <= PAGE_BYTES_MAX;
-    if (!isPageSize || !isMeta(bytes, 0) || !isMeta(bytes, pageBytes))
-      throw corrupt(path, "this is not an LMDB file");
     const [first, second] = [bytes, bytes.subarray(pageBytes)];
+    if (!isPageSize || !isMeta(first, 0) || !isMeta(second, 1))
+      throw corrupt(path, "this is not an LMDB file");
     if (second.readUInt32LE(PAGE_BYTES_AT) !== pageBytes) throw corrupt(path, "its first pages do not agree");
     const newest =
       first.readBigUInt64LE(TRANSACTION_AT) >= second.readBigUInt64LE(TRANSACTION_AT) ? first : second;
@@ -56,6 +64,12 @@ export async function checkLmdbFile(path: string): Promise<void> {
   }
 }
 
-function isMeta(bytes: Buffer, at: number): boolean {
-  return bytes.readUInt32LE(at + MAGIC_AT) === MAGIC && bytes.readUInt32LE(at + FORMAT_AT) === FORMAT;
+function isMeta(page: Buffer, number: number): boolean {
+  return (
+    Number(page.readBigUInt64LE(0)) === number &&
+    page.readUInt16LE(KIND_AT) === META_PAGE &&
+    page.readUInt32LE(MAGIC_AT) === MAGIC &&
+    page.readUInt32LE(FORMAT_AT) === FORMAT &&
+    FLAGS.every(({ at, flags }) => page.readUInt16LE(at) === flags)
+  );
 }

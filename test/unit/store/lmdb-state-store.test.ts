@@ -90,6 +90,29 @@ describe("a damaged file", () => {
     expect(told).toBeGreaterThan(pages / 3);
   });
 
+  it.each([
+    ["number", 0],
+    ["kind", 18],
+    ["flags of the free pages", 52],
+    ["flags of the free pages", 53],
+    ["flags of the entries", 100],
+    ["flags of the entries", 101],
+  ])(
+    "with another %s in one of its first pages (byte %i) is told before LMDB does as it says",
+    async (_what, at) => {
+      await filled();
+      const sound = await readFile(data);
+      for (const page of [0, PAGE_BYTES]) {
+        for (let bit = 0; bit < 8; bit += 1) {
+          const damaged = Buffer.from(sound);
+          damaged[page + at]! ^= 1 << bit;
+          await writeFile(data, damaged);
+          await expect(opened(), `bit ${bit} of page ${page}`).rejects.toMatchObject(corrupt);
+        }
+      }
+    },
+  );
+
   it("with nothing in it yet begins anew", async () => {
     await mkdir(join(dir, "state"));
     await writeFile(data, "");
@@ -105,7 +128,7 @@ describe("entries that change behind the store's back", () => {
   async function tamper(change: (database: RootDatabase<Uint8Array, Uint8Array>) => unknown): Promise<void> {
     const database = openLmdb<Uint8Array, Uint8Array>({
       path: join(dir, "state"),
-      ...{ noSubdir: false, encoding: "binary", keyEncoding: "binary" },
+      ...{ noSubdir: false, overlappingSync: false, encoding: "binary", keyEncoding: "binary" },
     });
     await change(database);
     await database.close();
