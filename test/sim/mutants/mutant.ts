@@ -41,6 +41,8 @@ export const FORGETFUL_DISKS = publishersAlone({
 export const ENTRY_BY_ENTRY = publishersAlone({ messageBytesMax: 1, membershipChance: 0 });
 /** And a group of one node grows: what its only voter has is committed, and others hear of it. */
 export const SOLE_VOTER = publishersAlone({ membershipChance: 0.5 });
+/** A group of one node that gets others, and may be one again. */
+export const GROWING: Conditions = { profile: { membershipChance: 0.3, thinkMs: 30 } };
 
 export interface Mutant {
   readonly name: string;

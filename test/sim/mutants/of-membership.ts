@@ -1,5 +1,5 @@
 /** Rules of who belongs, of starts, of the core's storage and of the log's time, each broken by itself. */
-import { edit, type Mutant, mutant } from "./mutant.js";
+import { edit, GROWING, type Mutant, mutant } from "./mutant.js";
 
 const CORE = "dist/cluster/raft-core.js";
 const LOOP = "dist/cluster/ready-loop.js";
@@ -11,6 +11,15 @@ const PARTED =
 const STUCK = /come or gone|nobody else|not within/;
 
 export const MUTANTS_OF_MEMBERSHIP: readonly Mutant[] = [
+  mutant({
+    name: "a removal is told before its commit is on disk",
+    rule: "ARCHITECTURE: who was taken out is not counted with",
+    nodes: 1,
+    edits: edit(LOOP, "commit >= (this.#changesBehind[0] ?? Number.POSITIVE_INFINITY)", "false"),
+    conditions: GROWING,
+    shows: STUCK,
+    seedsMax: 1_000,
+  }),
   mutant({
     name: "nobody waits for the append",
     rule: "embedder 1: persist, then send, apply, advance",
