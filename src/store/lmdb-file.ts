@@ -26,7 +26,10 @@ const LAST_PAGE_AT = 144;
 const TRANSACTION_AT = 152;
 const META_BYTES = 160;
 /** Of the free pages, and of the entries. */
-const ROOTS_AT = [88, 136] as const;
+const TREES = [
+  { rootAt: 88, childrenMin: 1 },
+  { rootAt: 136, childrenMin: 2 },
+] as const;
 const PAGE_BYTES_MAX = 65_536;
 
 /** Throws `FatalError` `store_corrupt` when the file is there and is not whole; system errors as they are. */
@@ -55,13 +58,19 @@ export async function checkLmdbFile(path: string): Promise<void> {
     const needed = (Number(newest.readBigUInt64LE(LAST_PAGE_AT)) + 1) * pageBytes;
     if (size < needed) throw corrupt(path, `the file has ${size} bytes where ${needed} were committed`);
     const lastPage = Number(newest.readBigUInt64LE(LAST_PAGE_AT));
-    for (const at of ROOTS_AT) {
-      const damage = damageOf({ file: file.fd, pageBytes, root: newest.readBigUInt64LE(at), lastPage });
+    for (const { rootAt, childrenMin } of TREES) {
+      const root = newest.readBigUInt64LE(rootAt);
+      const damage = damageOf({ file: file.fd, pageBytes, root, lastPage, childrenMin });
       if (damage !== null) throw corrupt(path, damage);
     }
   } finally {
     await file.close();
   }
+}
+
+/** They write the two pages in turns, and LMDB reads the one whose turn it was. None has written yet: both say so. */
+function isBy(transaction: bigint, number: number): boolean {
+  return transaction === 0n || Number(transaction % 2n) === number;
 }
 
 function isMeta(page: Buffer, number: number): boolean {
@@ -70,6 +79,7 @@ function isMeta(page: Buffer, number: number): boolean {
     page.readUInt16LE(KIND_AT) === META_PAGE &&
     page.readUInt32LE(MAGIC_AT) === MAGIC &&
     page.readUInt32LE(FORMAT_AT) === FORMAT &&
-    FLAGS.every(({ at, flags }) => page.readUInt16LE(at) === flags)
+    FLAGS.every(({ at, flags }) => page.readUInt16LE(at) === flags) &&
+    isBy(page.readBigUInt64LE(TRANSACTION_AT), number)
   );
 }

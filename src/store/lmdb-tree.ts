@@ -15,7 +15,6 @@ const UPPER_AT = 22;
 const BRANCH = 1;
 const LEAF = 2;
 const OVERFLOW = 4;
-const KINDS = BRANCH | LEAF | OVERFLOW;
 const NODE_BYTES = 8;
 const BIG_VALUE = 1;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
@@ -27,6 +26,8 @@ export interface LmdbTree {
   readonly pageBytes: number;
   readonly root: bigint;
   readonly lastPage: number;
+  /** Children of a branch: of the entries' one has two, LMDB insists. */
+  readonly childrenMin: number;
 }
 
 /** What is wrong with a tree; `null` for a sound one. */
@@ -35,16 +36,18 @@ export function damageOf(tree: LmdbTree): string | null {
 }
 
 function damageAt(tree: LmdbTree, number: number, depth: number): string | null {
-  const { file, pageBytes, lastPage } = tree;
+  const { file, pageBytes, lastPage, childrenMin } = tree;
   if (number > lastPage || depth > DEPTH_MAX) return `there is no page ${number}`;
   const page = Buffer.allocUnsafe(pageBytes);
   readSync(file, page, 0, pageBytes, number * pageBytes);
-  const kind = page.readUInt16LE(KIND_AT) & KINDS;
+  // With a bit more it would be a page of another layout.
+  const kind = page.readUInt16LE(KIND_AT);
   if (Number(page.readBigUInt64LE(0)) !== number || (kind !== BRANCH && kind !== LEAF)) {
     return `page ${number} is not what it was`;
   }
   const [lower, upper] = [page.readUInt16LE(LOWER_AT), page.readUInt16LE(UPPER_AT)];
-  if (lower % 2 !== 0 || upper < lower || upper > pageBytes - HEADER_BYTES) {
+  const nodesMin = kind === BRANCH ? childrenMin : 1;
+  if (lower % 2 !== 0 || lower < 2 * nodesMin || upper < lower || upper > pageBytes - HEADER_BYTES) {
     return `page ${number} is damaged`;
   }
   for (let at = HEADER_BYTES; at < HEADER_BYTES + lower; at += 2) {
@@ -53,7 +56,9 @@ function damageAt(tree: LmdbTree, number: number, depth: number): string | null 
     const end = node + NODE_BYTES + page.readUInt16LE(node + 6);
     const size = page.readUInt16LE(node) + page.readUInt16LE(node + 2) * 0x1_0000;
     const flags = page.readUInt16LE(node + 4);
-    const isBig = kind === LEAF && (flags & BIG_VALUE) !== 0;
+    // Other flags tell of databases within this one, and of several values of a key.
+    if (kind === LEAF && flags !== 0 && flags !== BIG_VALUE) return `page ${number} is damaged`;
+    const isBig = kind === LEAF && flags === BIG_VALUE;
     if (end + (kind === LEAF ? (isBig ? 8 : size) : 0) > pageBytes) return `page ${number} is damaged`;
     const damage =
       kind === BRANCH
@@ -70,8 +75,7 @@ function damageAt(tree: LmdbTree, number: number, depth: number): string | null 
 function damageOfBig({ file, pageBytes, lastPage }: LmdbTree, number: number, size: number): string | null {
   const head = Buffer.alloc(HEADER_BYTES);
   if (number <= lastPage) readSync(file, head, 0, HEADER_BYTES, number * pageBytes);
-  const isRight =
-    Number(head.readBigUInt64LE(0)) === number && (head.readUInt16LE(KIND_AT) & KINDS) === OVERFLOW;
+  const isRight = Number(head.readBigUInt64LE(0)) === number && head.readUInt16LE(KIND_AT) === OVERFLOW;
   const pages = head.readUInt32LE(LOWER_AT);
   const fits = pages * pageBytes >= HEADER_BYTES + size && number + pages - 1 <= lastPage;
   return isRight && fits ? null : `page ${number} is not what it was`;

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { open as openLmdb, type RootDatabase } from "lmdb";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { seededRandom } from "../../../src/runtime/random.js";
 import { LmdbStateStore } from "../../../src/store/lmdb-state-store.js";
 
 const PAGE_BYTES = 4_096;
@@ -113,10 +114,76 @@ describe("a damaged file", () => {
     },
   );
 
+  it("that says of a page that another transaction wrote it is told: LMDB would read the page of the one before", async () => {
+    await filled();
+    await (await opened()).commit([put("key-1", "newer")]);
+    await stores.pop()?.close();
+    const sound = await readFile(data);
+    const transactions = [0, PAGE_BYTES].map((page) => Number(sound.readBigUInt64LE(page + 152)));
+    for (const [page, of] of transactions.entries()) {
+      const damaged = Buffer.from(sound);
+      damaged.writeBigUInt64LE(BigInt(of + 3), page * PAGE_BYTES + 152);
+      await writeFile(data, damaged);
+      await expect(opened(), `page ${page}`).rejects.toMatchObject(corrupt);
+    }
+  });
+
+  it("with any other bit in the heads of its pages is told, or is as it was", async () => {
+    await filled();
+    const entries = (store: LmdbStateStore): string =>
+      [...store.load()].map(({ key, value }) => `${key}=${Buffer.from(value)}`).join();
+    const whole = entries(await opened());
+    await stores.pop()?.close();
+    const sound = await readFile(data);
+    let told = 0;
+    for (let page = 2; page < 8; page += 1) {
+      // Its kind, and where its free room begins and ends.
+      for (let bit = 18 * 8; bit < 24 * 8; bit += 1) {
+        const damaged = Buffer.from(sound);
+        damaged[page * PAGE_BYTES + (bit >> 3)]! ^= 1 << (bit & 7);
+        await writeFile(data, damaged);
+        try {
+          expect(entries(await opened()), `bit ${bit} of page ${page}`).toBe(whole);
+        } catch (error) {
+          expect(error, `bit ${bit} of page ${page}`).toMatchObject(corrupt);
+          told += 1;
+        }
+        await stores.pop()?.close();
+      }
+    }
+    expect(told).toBeGreaterThan(100);
+  });
+
   it("with nothing in it yet begins anew", async () => {
     await mkdir(join(dir, "state"));
     await writeFile(data, "");
     expect([...(await opened()).load()]).toEqual([]);
+  });
+});
+
+describe("a sound file", () => {
+  it("is taken for one at every start, however it came about", async () => {
+    const { unit } = seededRandom(1);
+    const below = (count: number): number => Math.floor(unit() * count);
+    const kept = new Map<string, number>();
+    for (let life = 0; life < 24; life += 1) {
+      const store = await opened();
+      expect([...store.load()].map(({ value }) => value.length)).toHaveLength(kept.size);
+      const isEmptied = life % 8 === 7;
+      const changed = isEmptied ? [...kept.keys()] : Array.from({ length: 300 }, () => `k/${below(4_000)}`);
+      for (const key of changed) {
+        if (isEmptied || unit() < 0.3) kept.delete(key);
+        else kept.set(key, below(unit() < 0.05 ? 20_000 : 300));
+      }
+      await store.commit(
+        [...new Set(changed)].map((key) => {
+          const bytes = kept.get(key);
+          return { key, value: bytes === undefined ? null : Buffer.alloc(bytes, life) };
+        }),
+      );
+      await stores.pop()?.close();
+    }
+    expect(kept.size).toBe(0);
   });
 });
 
