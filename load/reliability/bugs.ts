@@ -294,4 +294,10 @@ export const BUGS: readonly Bug[] = [
     kept: "test/unit/store/lmdb-state-store.test.ts, test/fuzz/corpus/state-store.found.txt",
     fixed: "src/store/lmdb-file.ts, src/store/lmdb-tree.ts",
   },
+  {
+    what: "The log's time, which runs a twentieth faster to come up to what a majority's clocks say, ran past that where the node stood still for more than twenty seconds",
+    whom: "nobody that would notice: wills and ends of sessions some milliseconds early",
+    kept: "test/unit/commands/log-clock.test.ts",
+    fixed: "src/commands/log-clock.ts",
+  },
 ];

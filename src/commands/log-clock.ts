@@ -103,9 +103,18 @@ export class LogClock implements Clock {
     const monotonicMs = clock.monotonicMs();
     const passedMs = monotonicMs - this.#monotonicMs;
     this.#monotonicMs = monotonicMs;
-    if (this.#timeMs > 0) this.#timeMs += passedMs * this.#rate;
+    if (this.#timeMs > 0) this.#timeMs += passedMs + this.#slewOf(passedMs);
     if (monotonicMs - this.#lookedMonotonicMs >= LOOK_MS) this.#look(monotonicMs);
     this.#timeMs = Math.max(this.#timeMs, appliedMs());
+  }
+
+  /** What the log's time gains or loses meanwhile on the monotonic clock. It gains no more than brings it to what a majority says. */
+  #slewOf(passedMs: number): number {
+    const slewMs = passedMs * (this.#rate - 1);
+    if (slewMs <= 0) return slewMs;
+    const agreed = this.#agreedOffsetMs;
+    const behindMs = agreed === null ? 0 : this.#monotonicMs + agreed - this.#timeMs - passedMs;
+    return Math.max(0, Math.min(slewMs, behindMs));
   }
 
   /** A suspension is made up for; a wall clock that was set is told of; the rate is chosen anew. */
