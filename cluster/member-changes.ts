@@ -75,7 +75,10 @@ export class MemberChanges {
     await this.#onLeader(METHODS.promote, { id }, () => this.#promote(id));
   }
 
-  /** Takes a member out. Resolves when the others can do without it, whatever they go through. Rejects with `member_unknown`, `quorum_at_risk`, `no_leader`. */
+  /**
+   * Takes a member out. Resolves when the others can do without it, whatever they go through. Rejects with `member_unknown`,
+   * `quorum_at_risk`, `no_leader`.
+   */
   async remove(id: NodeId): Promise<void> {
     await this.#onLeader(METHODS.remove, { id }, () => this.#remove(id));
   }

@@ -68,8 +68,7 @@ export class ReadyLoop {
   /** What the machine held when the loop began: applied before, not to be applied again. */
   readonly #appliedBefore: LogIndex;
   #hardState: HardState;
-  /** The commit index that is on disk, and where behind it, in order, changes of membership are or may be. */
-  #durableCommit: LogIndex;
+  /** Where, behind the commit index that is on disk, changes of membership are or may be; in order. */
   #changesBehind: readonly LogIndex[];
   /** The last entry that came out of the core. */
   #applied: LogIndex;
@@ -83,8 +82,8 @@ export class ReadyLoop {
   constructor(options: ReadyLoopOptions) {
     this.#options = options;
     this.#hardState = options.hardState;
-    this.#durableCommit = options.hardState.commit;
-    this.#changesBehind = options.log.lastIndex() > this.#durableCommit ? [this.#durableCommit + 1] : [];
+    const { commit } = options.hardState;
+    this.#changesBehind = options.log.lastIndex() > commit ? [commit + 1] : [];
     this.#applied = options.from;
     this.#appliedBefore = options.machine.durableIndex;
   }
@@ -232,11 +231,11 @@ export class ReadyLoop {
 
   /** The present commit is on disk, and these entries behind it. */
   #noteAppended(entries: readonly Entry[]): void {
-    this.#durableCommit = this.#hardState.commit;
+    const { commit } = this.#hardState;
     const replacedFrom = entries[0]?.index ?? Number.POSITIVE_INFINITY;
     const changes = entries.filter(({ kind }) => kind !== EntryKind.Command).map(({ index }) => index);
     this.#changesBehind = [...this.#changesBehind.filter((index) => index < replacedFrom), ...changes].filter(
-      (index) => index > this.#durableCommit,
+      (index) => index > commit,
     );
   }
 
