@@ -7,6 +7,7 @@
  * the transaction. What the flags say is done: with one bit more LMDB would decipher the pages.
  */
 import { access, constants, open } from "node:fs/promises";
+import { LmdbPages } from "./lmdb-pages.js";
 import { damageOf } from "./lmdb-tree.js";
 import { corrupt } from "./segment-format.js";
 
@@ -25,11 +26,8 @@ const FLAGS = [
 const LAST_PAGE_AT = 144;
 const TRANSACTION_AT = 152;
 const META_BYTES = 160;
-/** Of the free pages, and of the entries. */
-const TREES = [
-  { rootAt: 88, childrenMin: 1 },
-  { rootAt: 136, childrenMin: 2 },
-] as const;
+const FREE_ROOT_AT = 88;
+const ENTRIES_ROOT_AT = 136;
 const PAGE_BYTES_MAX = 65_536;
 
 /** Throws `FatalError` `store_corrupt` when the file is there and is not whole; system errors as they are. */
@@ -57,15 +55,24 @@ export async function checkLmdbFile(path: string): Promise<void> {
       first.readBigUInt64LE(TRANSACTION_AT) >= second.readBigUInt64LE(TRANSACTION_AT) ? first : second;
     const needed = (Number(newest.readBigUInt64LE(LAST_PAGE_AT)) + 1) * pageBytes;
     if (size < needed) throw corrupt(path, `the file has ${size} bytes where ${needed} were committed`);
-    const lastPage = Number(newest.readBigUInt64LE(LAST_PAGE_AT));
-    for (const { rootAt, childrenMin } of TREES) {
-      const root = newest.readBigUInt64LE(rootAt);
-      const damage = damageOf({ file: file.fd, pageBytes, root, lastPage, childrenMin });
-      if (damage !== null) throw corrupt(path, damage);
-    }
+    const damage = damageOfTrees(file.fd, newest, pageBytes);
+    if (damage !== null) throw corrupt(path, damage);
   } finally {
     await file.close();
   }
+}
+
+/** What the trees use is in no list of free pages, which are the values of one of them. */
+function damageOfTrees(file: number, meta: Buffer, pageBytes: number): string | null {
+  const pages = new LmdbPages(Number(meta.readBigUInt64LE(LAST_PAGE_AT)));
+  const whole = { file, pageBytes, pages };
+  const entries = { ...whole, root: meta.readBigUInt64LE(ENTRIES_ROOT_AT), childrenMin: 2, onValue: null };
+  const lists: Buffer[] = [];
+  const onValue = (list: Buffer): number => lists.push(Buffer.from(list));
+  const free = { ...whole, root: meta.readBigUInt64LE(FREE_ROOT_AT), childrenMin: 1, onValue };
+  const damage = damageOf(entries) ?? damageOf(free);
+  if (damage !== null) return damage;
+  return lists.every((list) => pages.takeFree(list)) ? null : "a page that is in use counts as free";
 }
 
 /** They write the two pages in turns, and LMDB reads the one whose turn it was. None has written yet: both say so. */

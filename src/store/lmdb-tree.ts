@@ -1,12 +1,13 @@
 /**
  * Goes through the pages of an LMDB tree from its root before LMDB itself does, which takes what a page says without a look and brings the
- * process down where it is not so: every page must say its own number and a kind that fits, and point to nodes within itself.
+ * process down where it is not so: every page must say its own number and a kind that fits, point to nodes within itself, and have one use.
  *
  * A page begins with its number u64, a transaction u64, padding u16, its kind u16, and where its free room begins and ends, u16 each; two
  * bytes a node follow, that say where it is; all three count from the end of the header. A node begins with u16 low and high half of its size (in a branch: of the number of a page, with a
  * third part in its flags), flags u16, bytes of its key u16.
  */
 import { readSync } from "node:fs";
+import type { LmdbPages } from "./lmdb-pages.js";
 
 const HEADER_BYTES = 24;
 const KIND_AT = 18;
@@ -25,9 +26,11 @@ export interface LmdbTree {
   readonly file: number;
   readonly pageBytes: number;
   readonly root: bigint;
-  readonly lastPage: number;
+  readonly pages: LmdbPages;
   /** Children of a branch: of the entries' one has two, LMDB insists. */
   readonly childrenMin: number;
+  /** Is shown every value, which is valid until it returns; `null` where nobody wants to see them. */
+  readonly onValue: ((value: Buffer) => void) | null;
 }
 
 /** What is wrong with a tree; `null` for a sound one. */
@@ -36,8 +39,8 @@ export function damageOf(tree: LmdbTree): string | null {
 }
 
 function damageAt(tree: LmdbTree, number: number, depth: number): string | null {
-  const { file, pageBytes, lastPage, childrenMin } = tree;
-  if (number > lastPage || depth > DEPTH_MAX) return `there is no page ${number}`;
+  const { file, pageBytes, pages, childrenMin } = tree;
+  if (!pages.take(number, 1) || depth > DEPTH_MAX) return `there is no page ${number}, or it is used twice`;
   const page = Buffer.allocUnsafe(pageBytes);
   readSync(file, page, 0, pageBytes, number * pageBytes);
   // With a bit more it would be a page of another layout.
@@ -53,30 +56,53 @@ function damageAt(tree: LmdbTree, number: number, depth: number): string | null 
   for (let at = HEADER_BYTES; at < HEADER_BYTES + lower; at += 2) {
     const node = HEADER_BYTES + page.readUInt16LE(at);
     if (node < HEADER_BYTES + upper || node + NODE_BYTES > pageBytes) return `page ${number} is damaged`;
-    const end = node + NODE_BYTES + page.readUInt16LE(node + 6);
-    const size = page.readUInt16LE(node) + page.readUInt16LE(node + 2) * 0x1_0000;
-    const flags = page.readUInt16LE(node + 4);
-    // Other flags tell of databases within this one, and of several values of a key.
-    if (kind === LEAF && flags !== 0 && flags !== BIG_VALUE) return `page ${number} is damaged`;
-    const isBig = kind === LEAF && flags === BIG_VALUE;
-    if (end + (kind === LEAF ? (isBig ? 8 : size) : 0) > pageBytes) return `page ${number} is damaged`;
-    const damage =
-      kind === BRANCH
-        ? damageAt(tree, size + flags * 0x1_0000_0000, depth + 1)
-        : isBig
-          ? damageOfBig(tree, Number(page.readBigUInt64LE(end)), size)
-          : null;
-    if (damage !== null) return damage;
+    const damage = kind === BRANCH ? damageBelow(tree, page, node, depth) : damageOfLeaf(tree, page, node);
+    if (damage !== null) return damage === DAMAGED ? `page ${number} is damaged` : damage;
   }
   return null;
 }
 
+/** Something in the page itself. */
+const DAMAGED = "damaged";
+
+function damageBelow(tree: LmdbTree, page: Buffer, node: number, depth: number): string | null {
+  if (node + NODE_BYTES + page.readUInt16LE(node + 6) > page.length) return DAMAGED;
+  return damageAt(tree, sizeOf(page, node) + page.readUInt16LE(node + 4) * 0x1_0000_0000, depth + 1);
+}
+
+function damageOfLeaf(tree: LmdbTree, page: Buffer, node: number): string | null {
+  const flags = page.readUInt16LE(node + 4);
+  // Other flags tell of databases within this one, and of several values of a key.
+  if (flags !== 0 && flags !== BIG_VALUE) return DAMAGED;
+  const isBig = flags === BIG_VALUE;
+  const begin = node + NODE_BYTES + page.readUInt16LE(node + 6);
+  const size = sizeOf(page, node);
+  if (begin + (isBig ? 8 : size) > page.length) return DAMAGED;
+  if (isBig) return damageOfBig(tree, Number(page.readBigUInt64LE(begin)), size);
+  tree.onValue?.(page.subarray(begin, begin + size));
+  return null;
+}
+
+function sizeOf(page: Buffer, node: number): number {
+  return page.readUInt16LE(node) + page.readUInt16LE(node + 2) * 0x1_0000;
+}
+
 /** A value on pages of its own: the first says how many they are. */
-function damageOfBig({ file, pageBytes, lastPage }: LmdbTree, number: number, size: number): string | null {
+function damageOfBig(
+  { file, pageBytes, pages, onValue }: LmdbTree,
+  number: number,
+  size: number,
+): string | null {
+  const damage = `page ${number} is not what it was`;
+  if (!pages.has(number)) return damage;
   const head = Buffer.alloc(HEADER_BYTES);
-  if (number <= lastPage) readSync(file, head, 0, HEADER_BYTES, number * pageBytes);
+  readSync(file, head, 0, HEADER_BYTES, number * pageBytes);
+  const count = head.readUInt32LE(LOWER_AT);
   const isRight = Number(head.readBigUInt64LE(0)) === number && head.readUInt16LE(KIND_AT) === OVERFLOW;
-  const pages = head.readUInt32LE(LOWER_AT);
-  const fits = pages * pageBytes >= HEADER_BYTES + size && number + pages - 1 <= lastPage;
-  return isRight && fits ? null : `page ${number} is not what it was`;
+  if (!isRight || count * pageBytes < HEADER_BYTES + size || !pages.take(number, count)) return damage;
+  if (onValue === null) return null;
+  const value = Buffer.allocUnsafe(size);
+  readSync(file, value, 0, size, number * pageBytes + HEADER_BYTES);
+  onValue(value);
+  return null;
 }
