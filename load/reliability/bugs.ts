@@ -292,12 +292,18 @@ export const BUGS: readonly Bug[] = [
     what: "A flipped bit in the small state's file had LMDB believe that its pages are enciphered, of another layout, or written by another transaction: the process died of it (SIGSEGV, SIGABRT)",
     whom: "whoever runs the node: it ends at every start without a word, where it should say that the disk damaged its state",
     kept: "test/unit/store/lmdb-state-store.test.ts, test/fuzz/corpus/state-store.found.txt",
-    fixed: "src/store/lmdb-file.ts, src/store/lmdb-tree.ts",
+    fixed: "src/store/lmdb-file.ts, src/store/lmdb-tree.ts, src/store/lmdb-pages.ts",
   },
   {
     what: "The log's time, which runs a twentieth faster to come up to what a majority's clocks say, ran past that where the node stood still for more than twenty seconds",
     whom: "nobody that would notice: wills and ends of sessions some milliseconds early",
     kept: "test/unit/commands/log-clock.test.ts",
     fixed: "src/commands/log-clock.ts",
+  },
+  {
+    what: "A flipped bit in the small state's list of free pages had LMDB write over a page that is in use, or beyond the file",
+    whom: "whoever runs the node: what a sound commit wrote over was missed at the next start, or the process died of it",
+    kept: "test/unit/store/lmdb-state-store.test.ts, test/unit/store/lmdb-pages.test.ts",
+    fixed: "src/store/lmdb-pages.ts, src/store/lmdb-file.ts",
   },
 ];
