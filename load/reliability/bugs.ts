@@ -289,7 +289,7 @@ export const BUGS: readonly Bug[] = [
     fixed: "cluster/ready-loop.ts, cluster/member-changes.ts",
   },
   {
-    what: "A flipped bit in the small state's file had LMDB believe that its pages are enciphered, of another layout, or written by another transaction: the process died of it (SIGSEGV, SIGABRT)",
+    what: "A flipped bit in the small state's file had LMDB believe that its pages are enciphered, of another layout, of another transaction or one that is under way: the process died of it (SIGSEGV, SIGABRT)",
     whom: "whoever runs the node: it ends at every start without a word, where it should say that the disk damaged its state",
     kept: "test/unit/store/lmdb-state-store.test.ts, test/fuzz/corpus/state-store.found.txt",
     fixed: "src/store/lmdb-file.ts, src/store/lmdb-tree.ts, src/store/lmdb-pages.ts",

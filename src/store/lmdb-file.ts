@@ -65,7 +65,7 @@ export async function checkLmdbFile(path: string): Promise<void> {
 /** What the trees use is in no list of free pages, which are the values of one of them. */
 function damageOfTrees(file: number, meta: Buffer, pageBytes: number): string | null {
   const pages = new LmdbPages(Number(meta.readBigUInt64LE(LAST_PAGE_AT)));
-  const whole = { file, pageBytes, pages };
+  const whole = { file, pageBytes, pages, transaction: meta.readBigUInt64LE(TRANSACTION_AT) };
   const entries = { ...whole, root: meta.readBigUInt64LE(ENTRIES_ROOT_AT), childrenMin: 2, onValue: null };
   const lists: Buffer[] = [];
   const onValue = (list: Buffer): number => lists.push(Buffer.from(list));

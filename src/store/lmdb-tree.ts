@@ -1,6 +1,7 @@
 /**
  * Goes through the pages of an LMDB tree from its root before LMDB itself does, which takes what a page says without a look and brings the
- * process down where it is not so: every page must say its own number and a kind that fits, point to nodes within itself, and have one use.
+ * process down where it is not so: every page must say its own number, a kind that fits and a transaction that has been, point to nodes within
+ * itself, and have one use.
  *
  * A page begins with its number u64, a transaction u64, padding u16, its kind u16, and where its free room begins and ends, u16 each; two
  * bytes a node follow, that say where it is; all three count from the end of the header. A node begins with u16 low and high half of its size (in a branch: of the number of a page, with a
@@ -10,6 +11,7 @@ import { readSync } from "node:fs";
 import type { LmdbPages } from "./lmdb-pages.js";
 
 const HEADER_BYTES = 24;
+const PAGE_TRANSACTION_AT = 8;
 const KIND_AT = 18;
 const LOWER_AT = 20;
 const UPPER_AT = 22;
@@ -26,6 +28,8 @@ export interface LmdbTree {
   readonly file: number;
   readonly pageBytes: number;
   readonly root: bigint;
+  /** The last that was committed. A page of a later one would be written to in place. */
+  readonly transaction: bigint;
   readonly pages: LmdbPages;
   /** Children of a branch: of the entries' one has two, LMDB insists. */
   readonly childrenMin: number;
@@ -45,7 +49,7 @@ function damageAt(tree: LmdbTree, number: number, depth: number): string | null 
   readSync(file, page, 0, pageBytes, number * pageBytes);
   // With a bit more it would be a page of another layout.
   const kind = page.readUInt16LE(KIND_AT);
-  if (Number(page.readBigUInt64LE(0)) !== number || (kind !== BRANCH && kind !== LEAF)) {
+  if (!isPage(tree, page, number) || (kind !== BRANCH && kind !== LEAF)) {
     return `page ${number} is not what it was`;
   }
   const [lower, upper] = [page.readUInt16LE(LOWER_AT), page.readUInt16LE(UPPER_AT)];
@@ -60,6 +64,12 @@ function damageAt(tree: LmdbTree, number: number, depth: number): string | null 
     if (damage !== null) return damage === DAMAGED ? `page ${number} is damaged` : damage;
   }
   return null;
+}
+
+function isPage({ transaction }: LmdbTree, head: Buffer, number: number): boolean {
+  return (
+    Number(head.readBigUInt64LE(0)) === number && head.readBigUInt64LE(PAGE_TRANSACTION_AT) <= transaction
+  );
 }
 
 /** Something in the page itself. */
@@ -88,17 +98,14 @@ function sizeOf(page: Buffer, node: number): number {
 }
 
 /** A value on pages of its own: the first says how many they are. */
-function damageOfBig(
-  { file, pageBytes, pages, onValue }: LmdbTree,
-  number: number,
-  size: number,
-): string | null {
+function damageOfBig(tree: LmdbTree, number: number, size: number): string | null {
+  const { file, pageBytes, pages, onValue } = tree;
   const damage = `page ${number} is not what it was`;
   if (!pages.has(number)) return damage;
   const head = Buffer.alloc(HEADER_BYTES);
   readSync(file, head, 0, HEADER_BYTES, number * pageBytes);
   const count = head.readUInt32LE(LOWER_AT);
-  const isRight = Number(head.readBigUInt64LE(0)) === number && head.readUInt16LE(KIND_AT) === OVERFLOW;
+  const isRight = isPage(tree, head, number) && head.readUInt16LE(KIND_AT) === OVERFLOW;
   if (!isRight || count * pageBytes < HEADER_BYTES + size || !pages.take(number, count)) return damage;
   if (onValue === null) return null;
   const value = Buffer.allocUnsafe(size);

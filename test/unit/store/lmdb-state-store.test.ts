@@ -136,14 +136,18 @@ describe("a damaged file", () => {
     await stores.pop()?.close();
     const sound = await readFile(data);
     let told = 0;
-    for (let page = 2; page < 8; page += 1) {
-      // Its kind, and where its free room begins and ends.
-      for (let bit = 18 * 8; bit < 24 * 8; bit += 1) {
+    for (let page = 2; page < 6; page += 1) {
+      // Its number, its transaction, its kind, and where its free room begins and ends.
+      for (let bit = 0; bit < 24 * 8; bit += 1) {
         const damaged = Buffer.from(sound);
         damaged[page * PAGE_BYTES + (bit >> 3)]! ^= 1 << (bit & 7);
         await writeFile(data, damaged);
         try {
-          expect(entries(await opened()), `bit ${bit} of page ${page}`).toBe(whole);
+          const store = await opened();
+          expect(entries(store), `bit ${bit} of page ${page}`).toBe(whole);
+          await store.commit([put("key-1", "newer"), put("key-1999", "x".repeat(9_000))]);
+          await stores.pop()?.close();
+          expect(entries(await opened()), `bit ${bit} of page ${page}`).toContain("key-1=newer");
         } catch (error) {
           expect(error, `bit ${bit} of page ${page}`).toMatchObject(corrupt);
           told += 1;
