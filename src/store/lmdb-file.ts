@@ -49,7 +49,7 @@ export async function checkLmdbFile(path: string): Promise<void> {
     const isPageSize = pageBytes >= 256 && pageBytes <= PAGE_BYTES_MAX;
     const [first, second] = [bytes, bytes.subarray(pageBytes)];
     if (!isPageSize || !isMeta(first, 0) || !isMeta(second, 1))
-      throw corrupt(path, "this is not an LMDB file");
+      throw corrupt(path, "its first pages are damaged, or this is no LMDB file");
     if (second.readUInt32LE(PAGE_BYTES_AT) !== pageBytes) throw corrupt(path, "its first pages do not agree");
     const newest =
       first.readBigUInt64LE(TRANSACTION_AT) >= second.readBigUInt64LE(TRANSACTION_AT) ? first : second;
