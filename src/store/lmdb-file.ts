@@ -66,10 +66,18 @@ export async function checkLmdbFile(path: string): Promise<void> {
 function damageOfTrees(file: number, meta: Buffer, pageBytes: number): string | null {
   const pages = new LmdbPages(Number(meta.readBigUInt64LE(LAST_PAGE_AT)));
   const whole = { file, pageBytes, pages, transaction: meta.readBigUInt64LE(TRANSACTION_AT) };
-  const entries = { ...whole, root: meta.readBigUInt64LE(ENTRIES_ROOT_AT), childrenMin: 2, onValue: null };
+  const entries = {
+    ...whole,
+    root: meta.readBigUInt64LE(ENTRIES_ROOT_AT),
+    childrenMin: 2,
+    isKeyBytes: (bytes: number) => bytes > 0,
+    onValue: null,
+  };
   const lists: Buffer[] = [];
   const onValue = (list: Buffer): number => lists.push(Buffer.from(list));
-  const free = { ...whole, root: meta.readBigUInt64LE(FREE_ROOT_AT), childrenMin: 1, onValue };
+  const root = meta.readBigUInt64LE(FREE_ROOT_AT);
+  const isKeyBytes = (bytes: number): boolean => bytes === 8;
+  const free = { ...whole, root, childrenMin: 1, isKeyBytes, onValue };
   const damage = damageOf(entries) ?? damageOf(free);
   if (damage !== null) return damage;
   return lists.every((list) => pages.takeFree(list)) ? null : "a page that is in use counts as free";

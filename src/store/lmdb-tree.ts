@@ -33,6 +33,8 @@ export interface LmdbTree {
   readonly pages: LmdbPages;
   /** Children of a branch: of the entries' one has two, LMDB insists. */
   readonly childrenMin: number;
+  /** Of every key: those of the free pages' are numbers of transactions, and the entries' are not empty. */
+  readonly isKeyBytes: (bytes: number) => boolean;
   /** Is shown every value, which is valid until it returns; `null` where nobody wants to see them. */
   readonly onValue: ((value: Buffer) => void) | null;
 }
@@ -85,7 +87,9 @@ function damageOfLeaf(tree: LmdbTree, page: Buffer, node: number): string | null
   // Other flags tell of databases within this one, and of several values of a key.
   if (flags !== 0 && flags !== BIG_VALUE) return DAMAGED;
   const isBig = flags === BIG_VALUE;
-  const begin = node + NODE_BYTES + page.readUInt16LE(node + 6);
+  const keyBytes = page.readUInt16LE(node + 6);
+  if (!tree.isKeyBytes(keyBytes)) return DAMAGED;
+  const begin = node + NODE_BYTES + keyBytes;
   const size = sizeOf(page, node);
   if (begin + (isBig ? 8 : size) > page.length) return DAMAGED;
   if (isBig) return damageOfBig(tree, Number(page.readBigUInt64LE(begin)), size);

@@ -203,6 +203,13 @@ describe("damage in a list of free pages", () => {
       expect(entries.filter(({ value }) => `${Buffer.from(value)}` === `another ${bit}`)).toHaveLength(300);
       await stores.pop()?.close();
     }
+    // How long the key before it is.
+    for (let bit = -10 * 8; bit < -8 * 8; bit += 1) {
+      const damaged = Buffer.from(sound);
+      damaged[list!.at + (bit >> 3)]! ^= 1 << (bit & 7);
+      await writeFile(data, damaged);
+      await expect(opened(), `bit ${bit}`).rejects.toMatchObject({ code: "store_corrupt" });
+    }
     // A shorter list leaves pages out, which is room that nobody gets back.
     expect(told).toBeGreaterThan(untold);
   });
