@@ -201,11 +201,12 @@ export class MemberChanges {
 
   async #remove(id: NodeId): Promise<{ readonly params?: CallParams }> {
     this.#assertLeads();
-    const { membership } = this.#options;
-    if (membership.roster.removed.includes(id)) {
-      await this.#settle();
-      return {};
-    }
+    if (!this.#options.membership.roster.removed.includes(id)) await this.#takeOut(id);
+    await this.#settle();
+    return {};
+  }
+
+  async #takeOut(id: NodeId): Promise<void> {
     this.#memberHere(id);
     this.#checkQuorumWithout(id);
     if (id === this.#options.id) {
@@ -214,8 +215,6 @@ export class MemberChanges {
       throw noLeader();
     }
     await this.#propose({ kind: "remove", id, member: null });
-    await this.#settle();
-    return {};
   }
 
   /**

@@ -233,10 +233,9 @@ export class ReadyLoop {
   #noteAppended(entries: readonly Entry[]): void {
     const { commit } = this.#hardState;
     const replacedFrom = entries[0]?.index ?? Number.POSITIVE_INFINITY;
-    const changes = entries.filter(({ kind }) => kind !== EntryKind.Command).map(({ index }) => index);
-    this.#changesBehind = [...this.#changesBehind.filter((index) => index < replacedFrom), ...changes].filter(
-      (index) => index > commit,
-    );
+    const changes = this.#changesBehind.filter((index) => index < replacedFrom);
+    for (const { kind, index } of entries) if (kind !== EntryKind.Command) changes.push(index);
+    this.#changesBehind = changes.filter((index) => index > commit);
   }
 
   #received(index: LogIndex): NonNullable<ReturnType<SnapshotStore["latest"]>> {

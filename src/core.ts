@@ -32,6 +32,7 @@ import type { Presence } from "./replica/presence.js";
 import { Replica } from "./replica/replica.js";
 import { SessionEvents } from "./replica/session-events.js";
 import type { Timekeeper } from "./replica/timekeeper.js";
+import { topicsOf } from "./replica/topic-directory.js";
 import { systemClock } from "./runtime/clock.js";
 import type { Logger } from "./runtime/logger.js";
 import type { Metrics } from "./runtime/metrics.js";
@@ -99,7 +100,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     onRestored: (before) => {
       const { incarnation, sequence } = replica.machine.lastProposalOf(config.nodeId);
       submitter.restored(incarnation, sequence);
-      brokers.restored({ byName: (name) => before.topicByName(name)?.ref });
+      brokers.restored(topicsOf(() => before));
       sessions.restored(before, replica.machine);
     },
     onBroken: lifecycle.fail,
@@ -189,11 +190,7 @@ function createTopicBrokers(
 ): TopicBrokers {
   return new TopicBrokers({
     store,
-    topics: {
-      byName: (name) => replica.machine.topicByName(name)?.ref,
-      byId: (id) => replica.machine.topicById(id)?.ref,
-      all: () => replica.machine.allTopics(),
-    },
+    topics: topicsOf(() => replica.machine),
     clock: systemClock,
     head: () => store.lastPosition,
     metrics,

@@ -1,6 +1,12 @@
 /** Passes on what the log did to sessions that are connected to this very process, to the one edge that holds the connections. */
 import type { SessionListener } from "../broker.js";
-import type { DisplacedReason, Effect, SessionOwner, SharedItem } from "../state-machine/effects.js";
+import {
+  asGiven,
+  type DisplacedReason,
+  type Effect,
+  itemsBeyond,
+  type SessionOwner,
+} from "../state-machine/effects.js";
 import type { Machine } from "../state-machine/machine.js";
 import type { Session } from "../state-machine/session-view.js";
 
@@ -53,7 +59,8 @@ function skippedEffects(before: Machine, now: Machine, owner: SessionOwner): rea
       const reason = reasonOf(session, now);
       return [{ kind: "session-displaced", session: number, epoch, clientId, owner, reason }];
     }
-    const items = newItems(session, present);
+    // No connection is given the same one twice.
+    const items = asGiven(itemsBeyond(present.shared, session.shared));
     return items.length === 0 ? [] : [{ kind: "shared-assigned", session: number, epoch, owner, items }];
   });
 }
@@ -63,15 +70,4 @@ function reasonOf({ number, clientId, epoch }: Session, now: Machine): Displaced
   const present = now.sessionOf(clientId);
   if (present === undefined) return "node_down";
   return present.number === number && present.epoch === epoch ? "node_down" : "taken_over";
-}
-
-/** In the order in which they were given. No connection is given the same one twice. */
-function newItems(before: Session, now: Session): readonly SharedItem[] {
-  if (now.shared.length === 0) return [];
-  const isKnown = new Set(before.shared.map(keyOf));
-  return now.shared.filter((item) => !isKnown.has(keyOf(item))).sort((a, b) => a.asOf - b.asOf);
-}
-
-function keyOf({ source, position }: SharedItem): string {
-  return `${source}/${position}`;
 }

@@ -124,6 +124,21 @@ export interface SharedItem {
   readonly again: boolean;
 }
 
+/** Those of `items` that are not among `known`. */
+export function itemsBeyond(
+  items: readonly SharedItem[],
+  known: readonly SharedItem[],
+): readonly SharedItem[] {
+  const keyOf = ({ source, position }: SharedItem): string => `${source}/${position}`;
+  const isKnown = new Set(known.map(keyOf));
+  return items.filter((item) => !isKnown.has(keyOf(item)));
+}
+
+/** In the order in which they were given: each share has its own in order, and together they go by the head of that time. */
+export function asGiven(items: readonly SharedItem[]): readonly SharedItem[] {
+  return [...items].sort((a, b) => a.asOf - b.asOf);
+}
+
 /** What one envelope gave. */
 export interface Applied {
   readonly origin: string;

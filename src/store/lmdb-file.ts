@@ -8,14 +8,13 @@
  */
 import { access, constants, open } from "node:fs/promises";
 import { LmdbPages } from "./lmdb-pages.js";
-import { damageOf } from "./lmdb-tree.js";
+import { damageOf, KIND_AT } from "./lmdb-tree.js";
 import { corrupt } from "./segment-format.js";
 
 const MAGIC = 0xbeef_c0de;
 const FORMAT = 2;
 const MAGIC_AT = 24;
 const FORMAT_AT = 28;
-const KIND_AT = 18;
 const META_PAGE = 8;
 const PAGE_BYTES_AT = 48;
 /** Of the free pages, whose keys are integers, and of the entries. */

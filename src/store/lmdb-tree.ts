@@ -12,7 +12,8 @@ import type { LmdbPages } from "./lmdb-pages.js";
 
 const HEADER_BYTES = 24;
 const PAGE_TRANSACTION_AT = 8;
-const KIND_AT = 18;
+/** Where a page says of what kind it is. */
+export const KIND_AT = 18;
 const LOWER_AT = 20;
 const UPPER_AT = 22;
 const BRANCH = 1;
@@ -57,13 +58,13 @@ function damageAt(tree: LmdbTree, number: number, depth: number): string | null 
   const [lower, upper] = [page.readUInt16LE(LOWER_AT), page.readUInt16LE(UPPER_AT)];
   const nodesMin = kind === BRANCH ? childrenMin : 1;
   if (lower % 2 !== 0 || lower < 2 * nodesMin || upper < lower || upper > pageBytes - HEADER_BYTES) {
-    return `page ${number} is damaged`;
+    return damaged(page);
   }
   for (let at = HEADER_BYTES; at < HEADER_BYTES + lower; at += 2) {
     const node = HEADER_BYTES + page.readUInt16LE(at);
-    if (node < HEADER_BYTES + upper || node + NODE_BYTES > pageBytes) return `page ${number} is damaged`;
+    if (node < HEADER_BYTES + upper || node + NODE_BYTES > pageBytes) return damaged(page);
     const damage = kind === BRANCH ? damageBelow(tree, page, node, depth) : damageOfLeaf(tree, page, node);
-    if (damage !== null) return damage === DAMAGED ? `page ${number} is damaged` : damage;
+    if (damage !== null) return damage;
   }
   return null;
 }
@@ -74,24 +75,26 @@ function isPage({ transaction }: LmdbTree, head: Buffer, number: number): boolea
   );
 }
 
-/** Something in the page itself. */
-const DAMAGED = "damaged";
+/** Something in the page itself, which says its number rightly. */
+function damaged(page: Buffer): string {
+  return `page ${page.readBigUInt64LE(0)} is damaged`;
+}
 
 function damageBelow(tree: LmdbTree, page: Buffer, node: number, depth: number): string | null {
-  if (node + NODE_BYTES + page.readUInt16LE(node + 6) > page.length) return DAMAGED;
+  if (node + NODE_BYTES + page.readUInt16LE(node + 6) > page.length) return damaged(page);
   return damageAt(tree, sizeOf(page, node) + page.readUInt16LE(node + 4) * 0x1_0000_0000, depth + 1);
 }
 
 function damageOfLeaf(tree: LmdbTree, page: Buffer, node: number): string | null {
   const flags = page.readUInt16LE(node + 4);
   // Other flags tell of databases within this one, and of several values of a key.
-  if (flags !== 0 && flags !== BIG_VALUE) return DAMAGED;
+  if (flags !== 0 && flags !== BIG_VALUE) return damaged(page);
   const isBig = flags === BIG_VALUE;
   const keyBytes = page.readUInt16LE(node + 6);
-  if (!tree.isKeyBytes(keyBytes)) return DAMAGED;
+  if (!tree.isKeyBytes(keyBytes)) return damaged(page);
   const begin = node + NODE_BYTES + keyBytes;
   const size = sizeOf(page, node);
-  if (begin + (isBig ? 8 : size) > page.length) return DAMAGED;
+  if (begin + (isBig ? 8 : size) > page.length) return damaged(page);
   if (isBig) return damageOfBig(tree, Number(page.readBigUInt64LE(begin)), size);
   tree.onValue?.(page.subarray(begin, begin + size));
   return null;

@@ -151,8 +151,7 @@ export class TopicBrokers {
    * were there `before` some may be gone, and others have come.
    */
   restored(before: Pick<TopicDirectory, "byName">): void {
-    this.#source.topicsVersion += 1;
-    this.#index.forgetTopic(null);
+    this.#forgetTopics();
     this.#now(() => {
       for (const broker of [...this.#index.all()]) this.#endIfGone(broker, before);
     });
@@ -197,6 +196,12 @@ export class TopicBrokers {
     }
   }
 
+  /** Any of them may have come or gone. */
+  #forgetTopics(): void {
+    this.#source.topicsVersion += 1;
+    this.#index.forgetTopic(null);
+  }
+
   #endIfGone(broker: TopicBroker, before: Pick<TopicDirectory, "byName">): void {
     const { exactTopic } = broker.filters;
     const topic = exactTopic === null ? undefined : before.byName(exactTopic);
@@ -237,8 +242,7 @@ export class TopicBrokers {
 
   /** What is up to `position` and was not published has to be read; the queues go on after it. */
   #skipTo(position: number): void {
-    this.#source.topicsVersion += 1;
-    this.#index.forgetTopic(null);
+    this.#forgetTopics();
     if (this.#index.size > 0) {
       this.#now(() => {
         for (const broker of this.#index.all()) broker.skip(position);

@@ -18,6 +18,7 @@ import type { Presence } from "../../src/replica/presence.js";
 import { Replica } from "../../src/replica/replica.js";
 import { SessionEvents } from "../../src/replica/session-events.js";
 import type { Timekeeper } from "../../src/replica/timekeeper.js";
+import { topicsOf } from "../../src/replica/topic-directory.js";
 import { seededRandom } from "../../src/runtime/random.js";
 import type { Effect } from "../../src/state-machine/effects.js";
 import type { MessageStore } from "../../src/store/message-store.js";
@@ -87,7 +88,7 @@ export class Life {
       onRestored: (before) => {
         const { incarnation, sequence } = this.replica.machine.lastProposalOf(host.id);
         this.#submitter.restored(incarnation, sequence);
-        this.#brokers.restored({ byName: (name) => before.topicByName(name)?.ref });
+        this.#brokers.restored(topicsOf(() => before));
         this.#sessions.restored(before, this.replica.machine);
       },
       onBroken: (error) => this.#fail(error),
@@ -238,11 +239,7 @@ export class Life {
     const { replica, store } = this;
     return new TopicBrokers({
       store,
-      topics: {
-        byName: (name) => replica.machine.topicByName(name)?.ref,
-        byId: (id) => replica.machine.topicById(id)?.ref,
-        all: () => replica.machine.allTopics(),
-      },
+      topics: topicsOf(() => replica.machine),
       clock: this.clock,
       head: () => store.lastPosition,
       metrics: { deliverySeconds: SILENT },

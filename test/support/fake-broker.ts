@@ -27,6 +27,7 @@ import type { FilterSet } from "../../src/topics/filter-set.js";
 import { TopicBrokers } from "../../src/topics/registry.js";
 import type { SubscribeRequest, Subscription } from "../../src/topics/subscriber.js";
 import { ArrayMessageStore } from "./array-message-store.js";
+import { keepChanges, recordsOf } from "./kept-records.js";
 
 export class FakeBroker implements Broker {
   readonly machine = new Machine();
@@ -245,11 +246,8 @@ export class FakeBroker implements Broker {
   }
 
   #copy(): Machine {
-    for (const { key, value } of this.machine.takeChanges()) {
-      if (value === null) this.#records.delete(key);
-      else this.#records.set(key, Buffer.from(value));
-    }
-    return Machine.load([...this.#records].map(([key, value]) => ({ key, value })));
+    keepChanges(this.machine, this.#records);
+    return Machine.load(recordsOf(this.#records));
   }
 
   #propose(payload: Uint8Array): boolean {

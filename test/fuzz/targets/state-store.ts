@@ -26,25 +26,26 @@ const inside = join(home, "state");
 process.on("exit", () => rmSync(home, { recursive: true, force: true }));
 
 function entriesOf(store: LmdbStateStore): string {
-  return [...store.load()]
-    .map(({ key, value }) => `${key}=${Buffer.from(value).toString("base64")}`)
-    .join(" ");
+  return [...store.load()].map(textOf).join(" ");
 }
 
-/** A state as text, after these changes. */
-function changed(state: string, changes: readonly StateChange[]): string {
-  const entries = new Map(state.split(" ").map((entry) => [entry.slice(0, entry.indexOf("=")), entry]));
-  for (const { key, value } of changes) {
-    if (value !== null) entries.set(key, `${key}=${Buffer.from(value).toString("base64")}`);
-    else entries.delete(key);
-  }
+function textOf({ key, value }: { readonly key: string; readonly value: Uint8Array }): string {
+  return `${key}=${Buffer.from(value).toString("base64")}`;
+}
+
+/** A state as text, after these were put. */
+function after(state: string, puts: readonly Put[]): string {
+  const entries = new Map(state.split(" ").map((text) => [text.slice(0, text.indexOf("=")), text]));
+  for (const each of puts) entries.set(each.key, textOf(each));
   return [...entries.keys()]
     .sort()
     .map((key) => entries.get(key))
     .join(" ");
 }
 
-function put(key: number, bytes: number, fill: number): StateChange {
+type Put = StateChange & { readonly value: Uint8Array };
+
+function put(key: number, bytes: number, fill: number): Put {
   return { key: `t/${String(key).padStart(4, "0")}`, value: Buffer.alloc(bytes, fill) };
 }
 
@@ -70,7 +71,7 @@ async function written(): Promise<Original> {
 }
 
 /** What is committed on a damaged file: pages come out of its lists of free ones. */
-const MORE: readonly StateChange[] = [
+const MORE: readonly Put[] = [
   put(2, 9_000, 9),
   ...Array.from({ length: 30 }, (_, i) => put(100 + i, 200, 10)),
 ];
@@ -120,6 +121,6 @@ export const target: Target = {
     // Without the mark that there is a sum, one that is gone as well is not missed.
     if (found === null || !spoilt.files.has("summed")) return;
     must(states.has(found), "the state is none that was committed");
-    if (isWritten) must((await read()) === changed(found, MORE), "what was committed on it is not there");
+    if (isWritten) must((await read()) === after(found, MORE), "what was committed on it is not there");
   },
 };

@@ -5,6 +5,9 @@ import type { Applied } from "../../../src/state-machine/effects.js";
 import { Machine } from "../../../src/state-machine/machine.js";
 import { ShareScript } from "../state-machine/share-script.js";
 
+/** What is in a snapshot. */
+type Skipped = (it: ShareScript) => unknown;
+
 /** What node 1 is told, in words: `a is displaced: taken_over`, `b is given 1q1 2q2`. */
 class Told {
   readonly script: ShareScript;
@@ -31,7 +34,7 @@ class Told {
   }
 
   /** All of this is in a snapshot that takes the place of the state. */
-  skips(change: (script: ShareScript) => void): readonly string[] {
+  skips(change: Skipped): readonly string[] {
     const { driver } = this.script;
     driver.checkpoint();
     const before = Machine.load(driver.records());
@@ -63,17 +66,17 @@ describe("by effects", () => {
 });
 
 describe("messages of shares that were given within a snapshot", () => {
-  it.each([
+  it.each<[string, Skipped, readonly string[]]>([
     ["nothing", () => undefined, []],
-    ["new ones", (it: ShareScript) => it.publish(1, 4), ["a is given 3q1 5q1", "b is given 4q1 6q1"]],
-    ["of QoS 2", (it: ShareScript) => it.publish(2), ["a is given 3q2"]],
+    ["new ones", (it) => it.publish(1, 4), ["a is given 3q1 5q1", "b is given 4q1 6q1"]],
+    ["of QoS 2", (it) => it.publish(2), ["a is given 3q2"]],
     // No state has it (at most once).
-    ["of QoS 0", (it: ShareScript) => it.publish(0, 2), []],
-    ["what was known is dealt with", (it: ShareScript) => it.done("a", 1), []],
-    ["what was known was received", (it: ShareScript) => it.received("a", 1), []],
+    ["of QoS 0", (it) => it.publish(0, 2), []],
+    ["what was known is dealt with", (it) => it.done("a", 1), []],
+    ["what was known was received", (it) => it.received("a", 1), []],
     [
       "the other one's come back to it, again",
-      (it: ShareScript) => {
+      (it) => {
         it.publish(1);
         it.close("b");
         it.publish(1);
@@ -84,7 +87,7 @@ describe("messages of shares that were given within a snapshot", () => {
   ])("%s", (_what, change, expected) => {
     const told = twoMembers();
     told.script.publish(2, 2);
-    expect(told.skips(change as (script: ShareScript) => void)).toEqual(expected);
+    expect(told.skips(change)).toEqual(expected);
   });
 
   it("are told once: what a second snapshot adds is all that the second tells", () => {
@@ -97,16 +100,12 @@ describe("messages of shares that were given within a snapshot", () => {
 
 describe("connections that ended within a snapshot", () => {
   const reopened = { cleanStart: true };
-  it.each([
-    ["taken over at another node", (it: ShareScript) => it.open("a", {}, "2"), "taken_over"],
-    [
-      "with a clean start, as another session",
-      (it: ShareScript) => it.open("a", reopened, "2"),
-      "taken_over",
-    ],
+  it.each<[string, Skipped, string]>([
+    ["taken over at another node", (it) => it.open("a", {}, "2"), "taken_over"],
+    ["with a clean start, as another session", (it) => it.open("a", reopened, "2"), "taken_over"],
     [
       "taken over, and that connection is over as well",
-      (it: ShareScript) => {
+      (it) => {
         it.open("a", {}, "2");
         it.close("a");
       },
@@ -114,19 +113,18 @@ describe("connections that ended within a snapshot", () => {
     ],
     [
       "the node was thought dead",
-      (it: ShareScript) => it.driver.applyFrom("2", { kind: "node-down", node: "1", incarnation: 1 }),
+      (it) => it.driver.applyFrom("2", { kind: "node-down", node: "1", incarnation: 1 }),
       "node_down",
     ],
     [
       "an operator ended it, which no state says",
-      (it: ShareScript) =>
-        it.driver.applyFrom("2", { kind: "displace-session", clientId: "a", forget: true }),
+      (it) => it.driver.applyFrom("2", { kind: "displace-session", clientId: "a", forget: true }),
       "node_down",
     ],
   ])("%s", (_what, change, reason) => {
     const script = new ShareScript();
     script.open("a");
-    const words = new Told(script).skips(change as (script: ShareScript) => void);
+    const words = new Told(script).skips(change);
     expect(words).toEqual([`a of epoch 1 is displaced: ${reason}`]);
   });
 

@@ -2,6 +2,7 @@
 import type { Command } from "../../../src/commands/command.js";
 import type { Applied, CommandResult, StoredMessage } from "../../../src/state-machine/effects.js";
 import { Machine, type MachineOptions, type StateRecord } from "../../../src/state-machine/machine.js";
+import { keepChanges, recordsOf } from "../../support/kept-records.js";
 
 export const START_MS = 1_790_000_000_000;
 
@@ -52,21 +53,12 @@ export class Driver {
 
   /** Moves what changed into the records, as a checkpoint does. Returns the keys, deleted ones with a minus. */
   checkpoint(): string[] {
-    const keys: string[] = [];
-    for (const { key, value } of this.machine.takeChanges()) {
-      keys.push(value === null ? `-${key}` : key);
-      // A copy, as a store makes one.
-      if (value === null) this.#records.delete(key);
-      else this.#records.set(key, Buffer.from(value));
-    }
-    return keys;
+    return keepChanges(this.machine, this.#records);
   }
 
   /** What the checkpoints left, ordered by key. */
   records(): StateRecord[] {
-    return [...this.#records]
-      .map(([key, value]) => ({ key, value }))
-      .sort((a, b) => (a.key < b.key ? -1 : 1));
+    return recordsOf(this.#records).sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   /** Goes on with a machine loaded from the last checkpoint. */

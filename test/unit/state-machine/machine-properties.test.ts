@@ -8,6 +8,7 @@ import { decodeEnvelope } from "../../../src/commands/codec.js";
 import type { Command, Envelope, OutgoingMessage } from "../../../src/commands/command.js";
 import type { CommandResult, StoredMessage } from "../../../src/state-machine/effects.js";
 import { Machine, type StateRecord } from "../../../src/state-machine/machine.js";
+import { keepChanges, recordsOf } from "../../support/kept-records.js";
 import { encodeEnvelope } from "../commands/arbitrary-command.js";
 import { appended } from "./driver.js";
 import { CEILINGS, NaiveMachine, textOf } from "./naive-machine.js";
@@ -81,17 +82,9 @@ const plain = ({ topic, position, offset, timestampMs, payload }: StoredMessage)
   body: textOf(payload),
 });
 
-/** Moves a machine's changes into its records. */
-function checkpoint(machine: Machine, records: Map<string, Uint8Array>): void {
-  for (const { key, value } of machine.takeChanges()) {
-    if (value === null) records.delete(key);
-    else records.set(key, value);
-  }
-}
-
 /** The records against the order in which they came: a store has an order of its own. */
 function stored(records: Map<string, Uint8Array>): StateRecord[] {
-  return [...records].map(([key, value]) => ({ key, value })).reverse();
+  return recordsOf(records).reverse();
 }
 
 describe("any history", () => {
@@ -144,15 +137,15 @@ describe("any history", () => {
           envelopes.forEach((envelope, at) => {
             expect(moved.apply(envelope, at + 1)).toEqual(steady.apply(envelope, at + 1));
             const fate = fates[at];
-            if (fate === "checkpoint" || fate === "restart") checkpoint(moved, records);
+            if (fate === "checkpoint" || fate === "restart") keepChanges(moved, records);
             if (fate === "restart") moved = Machine.load(stored(records), CEILINGS);
             expect(moved.stateHash()).toBe(steady.stateHash());
             expect(moved.retainedMatching(() => true, 0)).toEqual(steady.retainedMatching(() => true, 0));
             expect(moved.appliedIndex).toBe(at + 1);
           });
-          checkpoint(moved, records);
+          keepChanges(moved, records);
           const replica = new Map<string, Uint8Array>();
-          checkpoint(steady, replica);
+          keepChanges(steady, replica);
           expect(new Map([...records].sort())).toEqual(new Map([...replica].sort()));
         },
       ),

@@ -6,9 +6,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeEnvelope } from "../../../src/commands/codec.js";
 import type { CommandResult, Effect, StoredMessage } from "../../../src/state-machine/effects.js";
-import { Machine } from "../../../src/state-machine/machine.js";
+import { Machine, type StateRecord } from "../../../src/state-machine/machine.js";
 import type { Session } from "../../../src/state-machine/session-view.js";
 import { filterMatches } from "../../../src/topics/topic-name.js";
+import { keepChanges, recordsOf } from "../../support/kept-records.js";
 import { encodeEnvelope } from "../commands/arbitrary-command.js";
 import { clusterHistory } from "./arbitrary-session.js";
 import { appended } from "./driver.js";
@@ -134,15 +135,15 @@ describe("any history of clients", () => {
           const expected = steady.apply(envelope, at + 1);
           expect(JSON.stringify(moved.apply(sent, at + 1))).toEqual(JSON.stringify(expected));
           const fate = chosen[at] ?? "go on";
-          if (fate !== "go on") checkpoint(moved, records);
+          if (fate !== "go on") keepChanges(moved, records);
           if (fate === "restart") moved = Machine.load(reversed(records), CEILINGS);
           expect(moved.stateHash()).toBe(steady.stateHash());
           expect(moved.nextDueMs()).toBe(steady.nextDueMs());
           expect(moved.sessionCounts()).toMatchObject(countsOf(steady));
         });
-        checkpoint(moved, records);
+        keepChanges(moved, records);
         const whole = new Map<string, Uint8Array>();
-        checkpoint(steady, whole);
+        keepChanges(steady, whole);
         expect([...records].sort()).toEqual([...whole].sort());
       }),
       { numRuns: 300 },
@@ -156,14 +157,7 @@ function countsOf(machine: Machine): object {
   return { sessions, connected, subscriptions };
 }
 
-function checkpoint(machine: Machine, records: Map<string, Uint8Array>): void {
-  for (const { key, value } of machine.takeChanges()) {
-    if (value === null) records.delete(key);
-    else records.set(key, Buffer.from(value));
-  }
-}
-
 /** A store has an order of its own. */
-function reversed(records: Map<string, Uint8Array>): { key: string; value: Uint8Array }[] {
-  return [...records].map(([key, value]) => ({ key, value })).reverse();
+function reversed(records: Map<string, Uint8Array>): StateRecord[] {
+  return recordsOf(records).reverse();
 }

@@ -3,27 +3,16 @@ import { expect, test } from "vitest";
 import { SegmentStore } from "../../../src/store/segment-store.js";
 import { EMPTY_MARK, Stream, topicOf } from "../../contracts/message-store.stream.js";
 import { Chance } from "../../sim/chance.js";
-import { DiskFaults } from "../../sim/disk-faults.js";
-import { Scope } from "../../sim/event-queue.js";
-import { SimStoreDisk } from "../../sim/sim-file-ports.js";
 import { SimFiles } from "../../sim/sim-files.js";
+import { namesDisk } from "./names-disk.js";
 
 function storeOn(files: SimFiles, chance: Chance): SegmentStore {
-  const faults = new DiskFaults(
-    () => 0,
-    chance,
-    () => undefined,
-  );
-  const none = async (): Promise<void> => undefined;
-  const disk = new SimStoreDisk({
-    files,
-    faults,
-    scope: new Scope(),
-    wait: none,
-    sleep: none,
-    unit: chance.unit,
+  return new SegmentStore({
+    dir: "/d",
+    disk: namesDisk(files, chance),
+    segmentBytes: 1_000,
+    recentBytesMax: 0,
   });
-  return new SegmentStore({ dir: "/d", disk, segmentBytes: 1_000, recentBytesMax: 0 });
 }
 
 test.each(Array.from({ length: 20 }, (_, seed) => seed + 1))(

@@ -8,10 +8,8 @@ import type { StoreMark } from "../../../src/store/message-store.js";
 import { SegmentStore } from "../../../src/store/segment-store.js";
 import { EMPTY_MARK, policy, readAll, Stream, show, topicOf } from "../../contracts/message-store.stream.js";
 import { Chance } from "../../sim/chance.js";
-import { DiskFaults } from "../../sim/disk-faults.js";
-import { Scope } from "../../sim/event-queue.js";
-import { SimStoreDisk } from "../../sim/sim-file-ports.js";
 import { SimFiles } from "../../sim/sim-files.js";
+import { namesDisk } from "./names-disk.js";
 
 const DIR = "/d";
 
@@ -25,14 +23,7 @@ class Life implements Disk {
 
   constructor(files: SimFiles, chance: Chance, callsLeft = Number.POSITIVE_INFINITY) {
     this.#callsLeft = callsLeft;
-    const none = async (): Promise<void> => undefined;
-    const faults = new DiskFaults(
-      () => 0,
-      chance,
-      () => undefined,
-    );
-    const { unit } = chance;
-    this.#disk = new SimStoreDisk({ files, faults, scope: new Scope(), wait: none, sleep: none, unit });
+    this.#disk = namesDisk(files, chance);
     this.store = new SegmentStore({ dir: DIR, disk: this, segmentBytes: 300, recentBytesMax: 0 });
   }
 
@@ -79,21 +70,19 @@ interface Known {
   readonly stream: Stream;
 }
 
-async function disk(
-  chance: Chance,
-): Promise<{ readonly files: SimFiles; readonly known: Known; readonly life: Life }> {
+async function disk(chance: Chance): Promise<{ readonly files: SimFiles; readonly known: Known }> {
   const files = new SimFiles();
   files.makeDirectory(DIR, true);
-  const life = new Life(files, chance);
-  await life.store.open(EMPTY_MARK, topicOf);
+  const { store } = new Life(files, chance);
+  await store.open(EMPTY_MARK, topicOf);
   const stream = new Stream();
   let mark = EMPTY_MARK;
   for (let i = 0; i < 3; i += 1) {
-    life.store.append(stream.batch(1, 2));
-    mark = await life.store.sync();
+    store.append(stream.batch(1, 2));
+    mark = await store.sync();
   }
-  await life.store.close();
-  return { files, life, known: { mark, stream } };
+  await store.close();
+  return { files, known: { mark, stream } };
 }
 
 /** Everything up to the mark, but for a first part that retention may have taken. */

@@ -4,7 +4,7 @@
  */
 import { limits } from "../../../limits.js";
 import type { Cancel } from "../../../runtime/clock.js";
-import type { SharedItem, StoredMessage } from "../../../state-machine/effects.js";
+import { asGiven, itemsBeyond, type SharedItem, type StoredMessage } from "../../../state-machine/effects.js";
 import type { Session } from "../../../state-machine/session-view.js";
 import type { Grant } from "../../../topics/filter-set.js";
 import { isSharedWithin, packetIdOf } from "./packet-id.js";
@@ -49,12 +49,10 @@ export class SharedFeed {
   resume(session: Session): void {
     this.changed(session);
     const { link, session: own } = this.#parts;
-    const isKnown = new Set(session.shared.map(keyOf));
-    const late = this.#waiting.filter((item) => !isKnown.has(keyOf(item)));
+    const late = itemsBeyond(this.#waiting, session.shared);
     this.#waiting = [];
     this.#ids.clear();
-    // Each share has its own in order; together they go as they were given.
-    for (const item of [...session.shared].sort((a, b) => a.asOf - b.asOf)) {
+    for (const item of asGiven(session.shared)) {
       if (!item.received || !own.isKept) this.#enqueue(item);
     }
     for (const item of late) this.#enqueue(item);
@@ -193,7 +191,3 @@ export class SharedFeed {
 }
 
 const NO_TERMS: Omit<Grant, "qos"> = { retainAsPublished: false, subscriptionIds: [] };
-
-function keyOf({ source, position }: SharedItem): string {
-  return `${source}/${position}`;
-}

@@ -87,12 +87,12 @@ describe("a start after the process died, which the power loss interrupts", () =
     await live(whole);
     let interrupted = 0;
     for (let call = 1; call <= whole.calls; call += 1) {
-      for (let seed = 1; ; seed += 1) {
-        const disk = new SimulatedDisk(seededRandom(seed * 1000 + call));
+      for (let second = 1; ; second += 1) {
+        const disk = new SimulatedDisk(seededRandom(second * 1000 + call));
         disk.fault = { call, kind: "freeze" };
         const { finished, failed } = await live(disk);
         const found = disk.afterProcessDeath();
-        found.fault = { call: seed, kind: "freeze" };
+        found.fault = { call: second, kind: "freeze" };
         const isOpen = await storeOn(found)
           .open()
           .then(
@@ -101,7 +101,7 @@ describe("a start after the process died, which the power loss interrupts", () =
           );
         const store = storeOn(found.afterPowerLoss());
         await store.open();
-        expect([finished, failed], `call ${call}, then ${seed}`).toContain(store.latest()?.meta.index ?? 0);
+        expect([finished, failed], `call ${call}, then ${second}`).toContain(store.latest()?.meta.index ?? 0);
         await store.latest()?.verify();
         interrupted += 1;
         if (isOpen) break;
