@@ -201,20 +201,19 @@ export class MemberChanges {
 
   async #remove(id: NodeId): Promise<{ readonly params?: CallParams }> {
     this.#assertLeads();
-    if (!this.#options.membership.roster.removed.includes(id)) await this.#takeOut(id);
+    const { membership, id: own } = this.#options;
+    if (!membership.roster.removed.includes(id)) {
+      this.#memberHere(id);
+      this.#checkQuorumWithout(id);
+      if (id === own) {
+        // A leader that is taken out would lead on: another one does it.
+        await this.#transfer({ id: "" });
+        throw noLeader();
+      }
+      await this.#propose({ kind: "remove", id, member: null });
+    }
     await this.#settle();
     return {};
-  }
-
-  async #takeOut(id: NodeId): Promise<void> {
-    this.#memberHere(id);
-    this.#checkQuorumWithout(id);
-    if (id === this.#options.id) {
-      // A leader that is taken out would lead on: another one does it.
-      await this.#transfer({ id: "" });
-      throw noLeader();
-    }
-    await this.#propose({ kind: "remove", id, member: null });
   }
 
   /**

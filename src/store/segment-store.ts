@@ -93,7 +93,7 @@ export class SegmentStore implements MessageStore {
     try {
       await settleReplacement(disk, dir, mark);
       await disk.makeDirectory(this.#directory);
-      // Its name too, or everything in it would go with it.
+      // Its name too, or everything in it would go with it; and what was cleared away does not come back.
       await disk.syncDirectory(dir);
       // And the names in it, before anything is removed that was there before them.
       await disk.syncDirectory(this.#directory);
