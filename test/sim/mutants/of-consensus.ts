@@ -109,7 +109,7 @@ export const MUTANTS_OF_CONSENSUS: readonly Mutant[] = [
     nodes: 3,
     // Without the second it is no bug: it stops as soon as it has applied that it is removed.
     edits: [
-      ...edit(CHANGES, "if (id === this.#options.id) {", "if (id === null) {"),
+      ...edit(CHANGES, "if (id === own) {", "if (id === null) {"),
       ...edit(NODE, "change.id === this.#options.id) {", "change.id === null) {"),
     ],
     shows: /removed by entry \d+, goes on/,
