@@ -29,7 +29,7 @@ export interface SnapshotKeeperOptions {
   readonly crashPoint: (point: "snapshot-pinned" | "snapshot-written" | "compacted") => void;
 }
 
-/** A laggard may hold back this many times what is between two snapshots; past it, it will get a snapshot itself. */
+/** A laggard may hold back this many times what is between two snapshots, or as much as a snapshot is; past it, it will get one. */
 const HELD_BACK_FACTOR = 8;
 /** After a snapshot that failed so many rounds go by before the next attempt: ten seconds of heartbeats. */
 const REST_ROUNDS = 256;
@@ -133,9 +133,19 @@ export class SnapshotKeeper {
     const due = this.#cuts.findLast((cut) => this.#appendedBytes - cut.atBytes >= tailBytes);
     if (due === undefined) return 0;
     const needed = neededFrom();
-    const mayHold = log.bytes() < HELD_BACK_FACTOR * snapshotLogBytes;
-    if (needed === null || needed > due.index || !mayHold) return due.index;
+    if (needed === null || needed > due.index || log.bytes() >= this.#heldBackMaxBytes()) return due.index;
     return needed - 1;
+  }
+
+  /**
+   * Whoever gets a snapshot needs all that was logged meanwhile: cut away, the snapshot was for nothing, and the next one as well. Less
+   * than a snapshot it is wherever entries come slower than snapshots travel. It does not cost less to send another one, either.
+   */
+  #heldBackMaxBytes(): number {
+    const { snapshots, snapshotLogBytes } = this.#options;
+    const files = snapshots.latest()?.files ?? [];
+    const snapshotBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    return Math.max(HELD_BACK_FACTOR * snapshotLogBytes, snapshotBytes);
   }
 
   #failed(error: unknown): void {

@@ -15,6 +15,7 @@ import {
 } from "./failing-disk.js";
 import { runMembers } from "./members.js";
 import { NamespaceTerrain, namespacesUnavailable } from "./namespaces.js";
+import { runNewcomer } from "./newcomer.js";
 import { PowerTerrain, powerUnavailable } from "./power.js";
 import { runPowerLoss, runPowerLossOfOne } from "./power-loss.js";
 import { proveLossy, proveNamespaces, provePowerLoss } from "./proofs.js";
@@ -62,6 +63,7 @@ export const SCENARIO_NAMES = [
   "little-memory",
   "slow-subscriber",
   "members",
+  "newcomer",
   "rolling",
   "wiped",
   "snapshot",
@@ -201,6 +203,7 @@ export const CATALOGUE: Readonly<Record<ScenarioName, Entry>> = {
   ),
   "slow-subscriber": onLoopback((conditions) => runSlow(conditions)),
   members: onLoopback((conditions) => runMembers(conditions)),
+  newcomer: onLoopback(runNewcomer),
   rolling: onLoopback(runRolling),
   wiped: onLoopback(runWiped),
   // Gigabytes, so once: a second round would tell nothing new.

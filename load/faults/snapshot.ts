@@ -5,20 +5,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { History } from "../crash/history.js";
-import { isSuccess } from "../crash/publishers.js";
 import type { ClusterNode } from "../lib/cluster-node.js";
-import { HttpConnection, topicPath } from "../lib/http-client.js";
 import type { LatencyHistogram } from "../lib/statistics.js";
 import { delay, waitUntil } from "../lib/support.js";
 import { formatMs } from "../lib/table.js";
+import { BULK_PAGE, BULK_TOPIC, publishBulk } from "./bulk.js";
 import { PacedPublisher } from "./paced-publisher.js";
 import { type Conditions, type Course, runCourse, type ScenarioReport } from "./scenario.js";
 
-const BULK_TOPIC = "bulk";
-const BULK_PAGE = 50;
-const PAYLOAD_BYTES = 100 * 1024;
-const BATCH = 10;
-const LANES = 3;
 const MEASURE_MS = 15_000;
 const PUBLISHES_PER_SECOND = 200;
 const CATCH_UP_TIMEOUT_MS = 300_000;
@@ -103,29 +97,6 @@ async function measure(
     await publisher.stop();
   }
   return publisher.latencies;
-}
-
-/** NDJSON batches of large payloads, from several connections. */
-async function publishBulk(node: ClusterNode, history: History, bytes: number): Promise<void> {
-  let left = Math.ceil(bytes / (PAYLOAD_BYTES * BATCH));
-  const lane = async (name: string): Promise<void> => {
-    const connection = new HttpConnection(node.http);
-    for (let sequence = 0; left > 0; sequence += BATCH) {
-      left -= 1;
-      const traits = { batch: `${name}/${sequence}` };
-      const attempts = Array.from({ length: BATCH }, (_, at) =>
-        history.invoke(name, sequence + at, BULK_TOPIC, traits),
-      );
-      const pad = "x".repeat(PAYLOAD_BYTES);
-      const body = attempts.map(({ key }) => `${JSON.stringify({ key, pad })}\n`).join("");
-      const headers = { "content-type": "application/x-ndjson" };
-      const answer = await connection.ask("POST", `${topicPath(BULK_TOPIC)}/messages`, body, headers);
-      if (!isSuccess(answer)) throw new Error(`a large batch was answered ${answer.status} ${answer.body}`);
-      for (const attempt of attempts) history.ok(attempt);
-    }
-    connection.close();
-  };
-  await Promise.all(Array.from({ length: LANES }, (_, at) => lane(`bulk-${at}`)));
 }
 
 /** The entry that the newest snapshot in a node's directory stands at; 0 for none. */

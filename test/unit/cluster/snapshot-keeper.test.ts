@@ -231,6 +231,17 @@ describe("the log", () => {
     expect(log.firstIndex()).toBeGreaterThan(500);
   });
 
+  test("is held back for as much as a snapshot is, where that is more: what is logged while one travels is needed behind it", async () => {
+    neededFrom = 61;
+    const create = snapshots.create.bind(snapshots);
+    snapshots.create = async (meta) =>
+      await create(meta, async (sink) => await sink.write("state", Buffer.alloc(20 * LOG_BYTES)));
+    await write(1_500);
+    expect(log.firstIndex()).toBe(61);
+    await write(900);
+    expect(log.firstIndex()).toBeGreaterThan(1_000);
+  });
+
   test("is not held back by who needs only what is behind the cut", async () => {
     neededFrom = 140;
     await write(160);
