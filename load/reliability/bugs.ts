@@ -309,7 +309,7 @@ export const BUGS: readonly Bug[] = [
   {
     what: "The log that a newcomer needs behind its snapshot was cut away when more was logged during the transfer than eight times what is between two snapshots, however large the snapshot: it was sent another one, and so on",
     whom: "a group that retains and logs much: a new member, or one that was away, never caught up while publishers went on",
-    kept: "seed 196 of 1 node, short, with many changes of membership (at c0b2e31), test/unit/cluster/snapshot-keeper.test.ts, npm run test:faults -- --only newcomer",
+    kept: "test/unit/cluster/snapshot-keeper.test.ts, npm run test:faults -- --only newcomer",
     fixed: "cluster/snapshot-keeper.ts",
   },
 ];
