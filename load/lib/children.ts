@@ -21,7 +21,8 @@ export function handleSignalsYourself(): void {
 export function hookExit(): void {
   if (hooked) return;
   hooked = true;
-  process.once("exit", () => {
+  // Before the directories in which they write are removed, whoever came first.
+  process.prependOnceListener("exit", () => {
     for (const child of live) child.signal("SIGKILL");
   });
   if (!signalsEndUs) return;

@@ -66,6 +66,9 @@ async function comeBackArmed(
   return crashesOf(victim) > crashes;
 }
 
+/** The caller's rounds are its aims. */
+export type GroupConditions = Omit<Conditions, "terrain" | "rounds">;
+
 export interface GroupReport {
   readonly report: ScenarioReport;
   readonly hits: readonly Aim[];
@@ -75,7 +78,7 @@ export interface GroupReport {
 
 /** A round for each aim. */
 export async function runGroup(
-  conditions: Omit<Conditions, "terrain" | "rounds">,
+  conditions: GroupConditions,
   terrain: ArmedTerrain,
   aims: readonly Aim[],
 ): Promise<GroupReport> {
@@ -97,7 +100,7 @@ export async function runGroup(
 
 /** What three nodes pass while one after the other is away and comes back. */
 export async function pointsOfGroup(
-  conditions: Omit<Conditions, "terrain" | "rounds">,
+  conditions: GroupConditions,
   terrain: ArmedTerrain,
 ): Promise<{ readonly points: ReadonlySet<string>; readonly report: ScenarioReport }> {
   const points = new Set<string>();

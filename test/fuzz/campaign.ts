@@ -1,11 +1,15 @@
 /**
- * One target's campaign, seen from outside: a thread fuzzes, this watches it. A thread that does not come back from an input, or dies of
- * one, gives a finding and a successor that goes on with what was found.
+ * One target's campaign, seen from outside: a process fuzzes, this watches it. A process that does not come back from an input, or dies
+ * of one, be it by a signal, gives a finding and a successor that goes on with what was reached.
  */
-import { Worker } from "node:worker_threads";
+import { type ChildProcess, fork } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Finding, FuzzFigures } from "./fuzzer.js";
+import { Slate } from "./slate.js";
 import type { TargetPlace } from "./target.js";
-import { type Order, type Report, SHARED_HEAD_BYTES } from "./worker.js";
+import type { Errand, Order, Report } from "./worker.js";
 
 export interface CampaignOptions {
   readonly place: TargetPlace;
@@ -16,7 +20,7 @@ export interface CampaignOptions {
   readonly corpus: readonly Uint8Array[];
   /** An input that takes longer hangs; ten seconds when left out: even at the lowest priority beside others. */
   readonly hangMs?: number;
-  /** After so many threads that were lost, there is something to mend first; five when left out. */
+  /** After so many processes that were lost, there is something to mend first; five when left out. */
   readonly livesMax?: number;
   readonly onFinding: (finding: Finding) => void;
   readonly onProgress: (text: string) => void;
@@ -35,9 +39,10 @@ export interface CampaignResult {
 const HANG_MS = 10_000;
 const LIVES_MAX = 5;
 const WATCH_MS = 500;
-/** The thread's heap: what needs more is a finding. */
+/** The process's heap: what needs more is a finding. */
 const HEAP_MAX_MIB = 512;
-const INPUT_SHARED_BYTES = 1024 * 1024;
+/** Of what it printed before its end, characters. */
+const LAST_WORDS_MAX = 4_096;
 const PROGRESS_MS = 30_000;
 
 type Ending =
@@ -52,105 +57,142 @@ type Ending =
       readonly input: Buffer;
       readonly tried: number;
       readonly why: string;
+      readonly lastWords: string;
     };
 
-/** Runs until so many inputs are tried, or the time is over. */
+interface Life {
+  readonly inputs: number;
+  /** How many were lost before it. */
+  readonly life: number;
+  /** A directory for everything that the process makes. */
+  readonly home: string;
+  /** Inputs that reached something; what it finds is added. */
+  readonly grown: Uint8Array[];
+}
+
+/** Runs until so many inputs are tried, or the time is over. Rejects when too many processes were lost. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+  const home = mkdtempSync(join(tmpdir(), "jangada-fuzz-"));
+  try {
+    return await runLives(options, home);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+async function runLives(options: CampaignOptions, home: string): Promise<CampaignResult> {
   const begunMs = performance.now();
   const { livesMax = LIVES_MAX } = options;
   const grown = [...options.corpus];
   const known = new Set<string>();
   let findings = 0;
   let tried = 0;
+  const told = (finding: Finding): void => {
+    findings += 1;
+    options.onFinding(finding);
+  };
+  const toldOnce = (finding: Finding): void => {
+    if (known.has(finding.what)) return;
+    known.add(finding.what);
+    told(finding);
+  };
   for (let life = 0; ; life += 1) {
-    const told = (finding: Finding): void => {
-      if (known.has(finding.what)) return;
-      known.add(finding.what);
-      findings += 1;
-      options.onFinding(finding);
-    };
-    const ending = await runThread({ ...options, onFinding: told }, options.inputs - tried, life, grown);
+    const inputs = options.inputs - tried;
+    const ending = await runProcess({ ...options, onFinding: toldOnce }, { inputs, life, home, grown });
     if (ending.kind === "done") {
       const { figures } = ending.result;
       const seconds = (ending.endedMs - begunMs) / 1_000;
       return { ...ending.result, figures: { ...figures, inputs: tried + figures.inputs }, findings, seconds };
     }
     tried += ending.tried;
-    told({ input: ending.input, what: ending.why, stack: "" });
-    if (life + 1 >= livesMax) throw new Error(`${options.place.name}: ${livesMax} threads were lost`);
+    // Each of them: two that die of the same signal need not have died of the same.
+    told({ input: ending.input, what: ending.why, stack: ending.lastWords });
+    if (life + 1 >= livesMax) throw new Error(`${options.place.name}: ${livesMax} processes were lost`);
   }
 }
 
-function runThread(
-  options: CampaignOptions,
-  inputs: number,
-  life: number,
-  grown: Uint8Array[],
-): Promise<Ending> {
-  const {
+function runProcess(
+  {
     place,
     seed,
     onFinding,
     onProgress,
     hangMs = HANG_MS,
     seconds = Number.POSITIVE_INFINITY,
-  } = options;
-  const shared = new SharedArrayBuffer(SHARED_HEAD_BYTES + INPUT_SHARED_BYTES);
-  const head = new Int32Array(shared, 0, 2);
-  const current = (): Buffer =>
-    Buffer.from(new Uint8Array(shared, SHARED_HEAD_BYTES, Math.min(head[1] ?? 0, INPUT_SHARED_BYTES)));
-  const order: Order = {
-    ...place,
-    inputs,
-    seconds,
-    seed: seed + life * 1_000_003,
-    corpus: [...grown],
-    shared,
-  };
-  const worker = new Worker(new URL("./worker.js", import.meta.url), {
-    workerData: order,
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MIB },
-    execArgv: ["--no-warnings"],
+  }: CampaignOptions,
+  { inputs, life, home, grown }: Life,
+): Promise<Ending> {
+  const slate = new Slate(join(home, "input"));
+  const order: Order = { ...place, inputs, seconds, seed: seed + life * 1_000_003, slate: slate.path };
+  const child = fork(new URL("./worker.js", import.meta.url), {
+    serialization: "advanced",
+    stdio: ["ignore", "inherit", "pipe", "ipc"],
+    execArgv: ["--no-warnings", `--max-old-space-size=${HEAP_MAX_MIB}`],
+    // What it leaves behind goes with the campaign.
+    env: { ...process.env, TMPDIR: home },
+  });
+  let lastWords = "";
+  child.stderr?.on("data", (text: Buffer) => {
+    lastWords = `${lastWords}${text}`.slice(-LAST_WORDS_MAX);
+  });
+  const errand: Errand = { order, corpus: grown };
+  child.send(errand);
+  const heard = listen(child, grown, onFinding, onProgress);
+  let hung = false;
+  const stopWatching = watch(slate, hangMs, () => {
+    hung = true;
+    child.kill("SIGKILL");
   });
   return new Promise((resolve) => {
-    let [corpus, modules]: [readonly Uint8Array[], CampaignResult["modules"]] = [[], []];
-    const end = (ending: Ending): void => {
+    // Comes after the last that it said.
+    child.on("close", (code, signal) => {
       stopWatching();
-      void worker.terminate().then(() => resolve(ending));
-    };
-    const lost = (why: string): void => end({ kind: "lost", input: current(), tried: head[0] ?? 0, why });
-    const stopWatching = watch(head, hangMs, () => lost(`an input did not come back within ${hangMs} ms`));
-    let toldMs = performance.now();
-    let endedMs = toldMs;
-    worker.on("message", (report: Report) => {
-      if (report.kind === "new") grown.push(report.input);
-      else if (report.kind === "finding") onFinding({ ...report, input: Buffer.from(report.input) });
-      else if (report.kind === "smallest") [corpus, modules] = [report.inputs, report.modules];
-      else if (report.kind === "done") {
-        const { figures, branches } = report;
-        end({ kind: "done", result: { figures, branches, corpus, modules }, endedMs });
-      } else {
-        endedMs = performance.now();
-        if (endedMs - toldMs < PROGRESS_MS) return;
-        toldMs = endedMs;
-        const { figures, branches } = report;
-        onProgress(
-          `${figures.inputs} inputs, corpus ${figures.corpus}, branches ${branches.reached} of ${branches.all}`,
-        );
-      }
+      const last = slate.read();
+      slate.close();
+      const died = `the process died of ${signal ?? `an error, with exit code ${code}`}`;
+      const why = hung ? `an input did not come back within ${hangMs} ms` : died;
+      resolve(heard() ?? { kind: "lost", ...last, why, lastWords });
     });
-    worker.on("error", (error) =>
-      lost(`the thread died: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
-    );
   });
 }
 
+/** Takes down what the process tells; gives the ending when it told that it is done. */
+function listen(
+  child: ChildProcess,
+  grown: Uint8Array[],
+  onFinding: CampaignOptions["onFinding"],
+  onProgress: CampaignOptions["onProgress"],
+): () => Ending | null {
+  let [corpus, modules]: [readonly Uint8Array[], CampaignResult["modules"]] = [[], []];
+  let done: Ending | null = null;
+  let toldMs = performance.now();
+  let endedMs = toldMs;
+  child.on("message", (report: Report) => {
+    if (report.kind === "new") grown.push(report.input);
+    else if (report.kind === "finding") onFinding({ ...report, input: Buffer.from(report.input) });
+    else if (report.kind === "smallest") [corpus, modules] = [report.inputs, report.modules];
+    else if (report.kind === "done") {
+      const { figures, branches } = report;
+      done = { kind: "done", result: { figures, branches, corpus, modules }, endedMs };
+    } else {
+      endedMs = performance.now();
+      if (endedMs - toldMs < PROGRESS_MS) return;
+      toldMs = endedMs;
+      const { figures, branches } = report;
+      onProgress(
+        `${figures.inputs} inputs, corpus ${figures.corpus}, branches ${branches.reached} of ${branches.all}`,
+      );
+    }
+  });
+  return () => done;
+}
+
 /** Calls `hung` when one input is tried for too long. */
-function watch(head: Int32Array, hangMs: number, hung: () => void): () => void {
+function watch(slate: Slate, hangMs: number, hung: () => void): () => void {
   let last = -1;
   let sinceMs = performance.now();
   const timer = setInterval(() => {
-    const now = Atomics.load(head, 0);
+    const now = slate.tried();
     if (now !== last) {
       last = now;
       sinceMs = performance.now();

@@ -108,10 +108,14 @@ describe("instrumented code", () => {
   });
 });
 
-describe("a thread that is watched", () => {
+describe("a process that is watched", () => {
   const built = join(repositoryRoot(), "dist", "test", "fuzz", "campaign.js");
 
-  async function campaign(name: string, inputs: number): Promise<[CampaignResult | null, Finding[]]> {
+  async function campaign(
+    name: string,
+    inputs: number,
+    livesMax = 1,
+  ): Promise<[CampaignResult | null, Finding[]]> {
     expect(existsSync(built), "npm run build comes first").toBe(true);
     const { runCampaign: run } = (await import(built)) as { runCampaign: typeof runCampaign };
     const found: Finding[] = [];
@@ -123,7 +127,7 @@ describe("a thread that is watched", () => {
       seed: 1,
       corpus: [],
       hangMs: 1_500,
-      livesMax: 1,
+      livesMax,
       onFinding,
       onProgress: () => undefined,
     }).catch(() => null);
@@ -134,6 +138,13 @@ describe("a thread that is watched", () => {
     const [, found] = await campaign("hang", 2_000);
     expect(found[0]?.what).toBe("an input did not come back within 1500 ms");
     expect(found[0]?.input.toString("latin1", 0, 4)).toBe("loop");
+  });
+
+  it("may die by a signal: the input is known, and all others were tried", { timeout: 60_000 }, async () => {
+    const [result, found] = await campaign("crash", 20_000, 2);
+    expect(found.map(({ what }) => what)).toEqual(["the process died of SIGKILL"]);
+    expect(found[0]?.input.toString("latin1", 0, 3)).toBe("die");
+    expect([result?.figures.inputs, result?.findings]).toEqual([20_000, 1]);
   });
 
   it("tells when a decoder takes more room than it may", async () => {

@@ -1,16 +1,16 @@
 /**
- * The thread that fuzzes one target: instruments its decoder, tries inputs, tells its parent. What is tried stands in shared memory, so
- * that the parent knows it when this thread never answers again.
+ * The process that fuzzes one target: instruments its decoder, tries inputs, tells its parent. What is tried is written down before, so
+ * that the parent knows it when this process never answers again.
  */
 import { register } from "node:module";
-import { pathToFileURL } from "node:url";
-import { parentPort, workerData } from "node:worker_threads";
+import { setImmediate as turn } from "node:timers/promises";
 import { repositoryRoot } from "./corpus.js";
 import { Coverage } from "./coverage.js";
 import { Fuzzer, type FuzzFigures } from "./fuzzer.js";
+import { Slate } from "./slate.js";
 import type { Target } from "./target.js";
 
-/** What the thread is told. */
+/** What the process is told. */
 export interface Order {
   readonly module: string;
   readonly covers: readonly string[];
@@ -18,12 +18,17 @@ export interface Order {
   /** No longer than this, however many inputs are left. */
   readonly seconds: number;
   readonly seed: number;
-  readonly corpus: readonly Uint8Array[];
-  /** Number of the input that is tried and its length, then its bytes. */
-  readonly shared: SharedArrayBuffer;
+  /** Path of the slate on which inputs are written down. */
+  readonly slate: string;
 }
 
-/** What the thread tells. */
+/** All that it is sent. */
+export interface Errand {
+  readonly order: Order;
+  readonly corpus: readonly Uint8Array[];
+}
+
+/** What the process tells. */
 export type Report =
   | { readonly kind: "new"; readonly input: Uint8Array }
   | { readonly kind: "finding"; readonly input: Uint8Array; readonly what: string; readonly stack: string }
@@ -40,7 +45,6 @@ export type Report =
 
 const PROGRESS_EVERY = 5_000;
 const STACK_FRAMES = 4;
-export const SHARED_HEAD_BYTES = 8;
 
 /** Rooms of unknown size are told to the coverage. */
 function watchAllocations(coverage: Coverage): void {
@@ -53,8 +57,8 @@ function watchAllocations(coverage: Coverage): void {
   }
 }
 
-async function main(order: Order, tell: (report: Report) => void): Promise<void> {
-  const { module, covers, inputs, seconds, seed, corpus, shared } = order;
+async function main({ order, corpus }: Errand, tell: (report: Report) => void): Promise<void> {
+  const { module, covers, inputs, seconds, seed } = order;
   const endMs = performance.now() + seconds * 1_000;
   const coverage = new Coverage();
   coverage.install();
@@ -65,17 +69,12 @@ async function main(order: Order, tell: (report: Report) => void): Promise<void>
   watchAllocations(coverage);
   // Refusals are errors, and most inputs are refused: their stacks are the dearest part of them.
   Error.stackTraceLimit = STACK_FRAMES;
-  const head = new Int32Array(shared, 0, 2);
-  const bytes = new Uint8Array(shared, SHARED_HEAD_BYTES);
+  const slate = Slate.on(order.slate);
   const fuzzer = new Fuzzer({
     target,
     seed,
     coverage,
-    onInput: (input) => {
-      head[0] = (head[0] ?? 0) + 1;
-      head[1] = input.length;
-      bytes.set(input.subarray(0, bytes.length));
-    },
+    onInput: (input) => slate.write(input),
     onFinding: (finding) => tell({ kind: "finding", ...finding }),
     onNew: (input) => tell({ kind: "new", input }),
   });
@@ -83,16 +82,16 @@ async function main(order: Order, tell: (report: Report) => void): Promise<void>
   while (fuzzer.figures.inputs < inputs && performance.now() < endMs) {
     await fuzzer.run(Math.min(PROGRESS_EVERY, inputs - fuzzer.figures.inputs));
     tell({ kind: "progress", figures: fuzzer.figures, branches: coverage.branches });
+    // A decoder that waits for nothing would never let this process hear that its parent is gone.
+    await turn();
   }
   tell({ kind: "smallest", inputs: fuzzer.smallest(), modules: coverage.modules });
   tell({ kind: "done", figures: fuzzer.figures, branches: coverage.branches });
 }
 
-if (parentPort !== null) {
-  const port = parentPort;
-  // Some decoders leave timers and listeners behind; the parent ends the thread.
-  await main(workerData as Order, (report) => port.postMessage(report));
-}
-
-/** Where this thread's code is. */
-export const WORKER_URL = pathToFileURL(new URL(import.meta.url).pathname);
+// Some decoders leave timers and listeners behind: it ends when all is told, or nobody is there to be told.
+process.on("disconnect", () => process.exit(1));
+process.once("message", (errand: Errand) => {
+  const tell = (report: Report): void => void process.send?.(report);
+  void main(errand, tell).then(() => process.disconnect());
+});
