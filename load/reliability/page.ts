@@ -7,7 +7,15 @@ import { FAULTS } from "./faults.js";
 import { INVARIANTS } from "./invariants.js";
 import { LIMITS } from "./limits.js";
 import type { CampaignRun } from "./record.js";
-import { figureOf, newestRows, newestSimulations, type Results, sumOf } from "./results.js";
+import {
+  addedRows,
+  type DatedRow,
+  figureOf,
+  newestRows,
+  newestSimulations,
+  type Results,
+  sumOf,
+} from "./results.js";
 
 const INTRODUCTION = `# Reliability
 
@@ -115,8 +123,13 @@ function mutants(results: Results): string {
 }
 
 /** A campaign whose rows have figures of their own. */
-function plain(results: Results, title: string, campaign: string, unit: string, note: string): string {
-  const rows = newestRows(results, campaign);
+function plain(
+  rows: readonly DatedRow[],
+  title: string,
+  campaign: string,
+  unit: string,
+  note: string,
+): string {
   const names = [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))];
   return renderMarkdown({
     title,
@@ -178,42 +191,42 @@ export function renderPage(results: Results): string {
     simulation(results),
     mutants(results),
     plain(
-      results,
+      newestRows(results, "crash-places"),
       "Crash points",
       "crash-places",
       "died there",
       "a process that kills itself at a moment, under load.",
     ),
     plain(
-      results,
+      newestRows(results, "corruption"),
       "Damaged files",
       "corruption",
       "damaged files",
       "a file of one of three nodes is damaged while it is down; it goes on or says what is damaged and is replaced, and nobody else notices.",
     ),
     plain(
-      results,
+      newestRows(results, "disk-calls"),
       "Failing disk calls",
       "disk-calls",
       "calls that failed",
       "each call of a whole life of a node fails once.",
     ),
     plain(
-      results,
+      newestRows(results, "faults"),
       "Faults on processes",
       "faults",
       "rounds",
       "three nodes under load, with sessions that move between them.",
     ),
     plain(
-      results,
+      addedRows(results, "fuzz"),
       "Fuzzing",
       "fuzz",
       "inputs",
-      "inputs that reach new branches of a decoder are kept and changed further.",
+      "inputs that reach new branches of a decoder are kept and changed further. Inputs are those of all runs since something was last found.",
     ),
     plain(
-      results,
+      newestRows(results, "soak"),
       "Soak",
       "soak",
       "minutes",

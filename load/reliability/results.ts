@@ -18,6 +18,18 @@ export function newestRows(results: Results, campaign: string): readonly DatedRo
   return [...rows.values()];
 }
 
+/** The newest of every row, with the rounds of all runs since the last one in which something was found: a long campaign is run in parts. */
+export function addedRows(results: Results, campaign: string): readonly DatedRow[] {
+  const rounds = new Map<string, number>();
+  for (const { name, rounds: more, violations } of (results.get(campaign) ?? []).flatMap(
+    ({ rows }) => rows,
+  )) {
+    rounds.set(name, violations === 0 ? (rounds.get(name) ?? 0) + more : 0);
+  }
+  // Where the newest found something, that one stands alone.
+  return newestRows(results, campaign).map((row) => ({ ...row, rounds: rounds.get(row.name) || row.rounds }));
+}
+
 /** Runs of the simulator on the commit of the newest one. */
 export function newestSimulations(results: Results): readonly CampaignRun[] {
   const runs = results.get("sim") ?? [];

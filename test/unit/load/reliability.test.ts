@@ -10,7 +10,7 @@ import { FAULTS } from "../../../load/reliability/faults.js";
 import { INVARIANTS } from "../../../load/reliability/invariants.js";
 import { renderPage } from "../../../load/reliability/page.js";
 import { type CampaignRun, recordedCampaigns, recordedRuns } from "../../../load/reliability/record.js";
-import { type Results, sumOf } from "../../../load/reliability/results.js";
+import { addedRows, type Results, sumOf } from "../../../load/reliability/results.js";
 import { FAULT_KINDS } from "../../sim/fault-kind.js";
 
 const root = repositoryRoot();
@@ -94,6 +94,50 @@ describe("evidence", () => {
     expect(() => show("f", { ...campaign, rows: ["rolling", "wiped"] }, faults)).toThrow("wiped");
     expect(show("f", { ...campaign, rows: ["rolling"] }, faults).rounds).toBe("3");
   });
+});
+
+test.each<[string, readonly [number, number][], number, number]>([
+  ["one run", [[100, 0]], 100, 0],
+  [
+    "a campaign in parts",
+    [
+      [100, 0],
+      [50, 0],
+      [7, 0],
+    ],
+    157,
+    0,
+  ],
+  [
+    "nothing from before a finding counts",
+    [
+      [100, 0],
+      [50, 1],
+      [7, 0],
+      [8, 0],
+    ],
+    15,
+    0,
+  ],
+  [
+    "a finding stands alone",
+    [
+      [100, 0],
+      [50, 2],
+    ],
+    50,
+    2,
+  ],
+])("%s: rounds that are added up", (_what, parts, rounds, violations) => {
+  const runs = parts.map(([more, found], nth) =>
+    runOf([{ name: "a decoder", rounds: more, violations: found, figures: { nth } }], `c${nth}`),
+  );
+  const [row, ...others] = addedRows(new Map([["fuzz", runs]]), "fuzz");
+  expect(row).toEqual({
+    ...{ name: "a decoder", rounds, violations },
+    ...{ figures: { nth: parts.length - 1 }, commit: `c${parts.length - 1}` },
+  });
+  expect(others).toEqual([]);
 });
 
 describe("the page", () => {
