@@ -39,6 +39,7 @@ describe("the kept inputs, and changes of them", () => {
     });
     await fuzzer.take([Buffer.alloc(0), ...(await target.seeds()), ...kept]);
     await fuzzer.run(INPUTS[name] ?? CODEC_INPUTS);
+    target.close?.();
     expect(findings.map(({ what, input }) => `${what}: ${input.toString("base64")}`)).toEqual([]);
   });
 });

@@ -14,6 +14,8 @@ export interface Target {
   readonly repair?: (input: Buffer) => void;
   /** Tries one input. Throws when something does not hold; refusals that the decoder may give are not thrown. */
   readonly run: (input: Buffer) => void | Promise<void>;
+  /** Clears away what was made for it; nothing is tried after. */
+  readonly close?: () => void;
 }
 
 /** Where a target stands, and the sources whose branches are counted for it: beginnings of paths from the repository's root, without extension. */

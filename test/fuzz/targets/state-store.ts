@@ -23,7 +23,6 @@ interface Original {
 /** The store's directory and, in it, its files. */
 const home = mkdtempSync(join(tmpdir(), "jangada-fuzz-"));
 const inside = join(home, "state");
-process.on("exit", () => rmSync(home, { recursive: true, force: true }));
 
 function entriesOf(store: LmdbStateStore): string {
   return [...store.load()].map(textOf).join(" ");
@@ -123,4 +122,5 @@ export const target: Target = {
     must(states.has(found), "the state is none that was committed");
     if (isWritten) must((await read()) === after(found, MORE), "what was committed on it is not there");
   },
+  close: () => rmSync(home, { recursive: true, force: true }),
 };
