@@ -26,17 +26,19 @@ const PROGRAM = `
 const locked = { code: "directory_locked" };
 
 describe("the directory lock", () => {
+  let home = "";
   let directory = "";
   let children: ChildProcess[] = [];
 
   beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), "jangada-lock-"));
+    home = await mkdtemp(join(tmpdir(), "jangada-lock-"));
+    directory = home;
   });
 
   afterEach(async () => {
     for (const child of children) await kill(child);
     children = [];
-    await rm(directory, { recursive: true, force: true });
+    await rm(home, { recursive: true, force: true });
   });
 
   /** Another process that tries to take the lock, and what it says. */
