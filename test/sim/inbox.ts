@@ -32,6 +32,12 @@ export class Inbox {
     this.interest = this.#newInterest();
   }
 
+  /** What waits for PUBREL; `null` when nothing does. */
+  get unreleased(): string | null {
+    for (const id of this.#incoming.values()) return id;
+    return null;
+  }
+
   /** Another session: nothing of the one before is left. */
   begin(): void {
     this.interest = this.#newInterest();
@@ -42,7 +48,9 @@ export class Inbox {
   /** PUBREL. */
   released(messageId: number): void {
     const { name, setting } = this.#options;
-    const isKnown = this.#known.has(messageId);
+    // One that expired is taken back where the client may have it, and it need not have it.
+    const fact = setting.ledger.at(messageId);
+    const isKnown = this.#known.has(messageId) || (fact !== undefined && fact.expiresAtMs > 0);
     setting.world.check(isKnown, () => `${name} gets PUBREL for ${messageId}, which this session never had`);
     this.#incoming.delete(messageId);
   }
@@ -64,7 +72,7 @@ export class Inbox {
     const { id, position } = fact;
     world.tell(
       name,
-      `gets ${id} at ${position}, QoS ${qos}${dup ? " again" : ""}${retain ? ", retained" : ""}`,
+      `gets ${id} at ${position}, QoS ${qos}${dup ? " again" : ""}${retain ? ", retained" : ""} as ${messageId}`,
     );
     const isIt = fact.topic === topic && Buffer.compare(payloadOf(id, fact.bytes), bytesOf(packet)) === 0;
     world.check(isIt, () => `${name} gets ${what} as ${id}`);
@@ -99,7 +107,9 @@ export class Inbox {
     }
     world.counts["messages of shares"] += 1;
     world.check(!retain, () => `${name} gets ${fact.id} by its share as retained`);
-    if (qos > 0) history.book.shares.takes(key, { client: name, stay, qos }, fact.position);
+    const { shares } = history.book;
+    if (qos > 0) shares.takes(key, { client: name, stay, qos }, fact.position);
+    else shares.takesAtZero(key, name, fact.position);
   }
 
   #newInterest(): Interest {

@@ -108,8 +108,9 @@ export class Interest {
   }
 
   /** A live message that is no repeat by QoS 2. */
-  tookLive({ id, position, topicId }: Fact, qos: number, dup: boolean): void {
+  tookLive(fact: Fact, qos: number, dup: boolean): void {
     const { world, name, ledger } = this.#options;
+    const { id, position } = fact;
     const isRepeat = this.#got.has(position);
     const isOf = (span: Span): boolean => position > span.lowest && position <= span.highest;
     world.check(
@@ -119,8 +120,8 @@ export class Interest {
     world.check(this.#spans.some(isOf), () => `${name} gets ${id}, for which it is not subscribed`);
     world.check(!isRepeat || qos === 1, () => `${name} gets ${id} twice at QoS ${qos}`);
     world.check(!isRepeat || dup, () => `${name} gets ${id} again, without DUP`);
-    // Of a topic that was deleted one node has gathered messages still, others have not.
-    const isLate = dup && ledger.isDeleted(topicId);
+    // One that may stay away: one node has it gathered still, others leave it out.
+    const isLate = dup && ledger.mayStayAway(fact);
     world.check(
       isRepeat || isLate || position > this.#highest,
       () => `${name} gets ${id} after ${this.#highest}`,
@@ -158,7 +159,8 @@ export class Interest {
     if (this.#passes.every(({ isDue }) => !isDue)) return null;
     for (const position of ledger.retained().values()) {
       const fact = ledger.at(position);
-      if (fact === undefined || fact.qos === 0 || !filterMatches(this.#options.filter, fact.topic)) continue;
+      if (fact === undefined || fact.qos === 0 || ledger.mayStayAway(fact)) continue;
+      if (!filterMatches(this.#options.filter, fact.topic)) continue;
       const due = this.#passes.filter(({ isDue, low }) => isDue && position <= low).length;
       if ((this.#retained.get(position)?.all ?? 0) < due) return `${fact.id}, which is retained`;
     }
@@ -182,6 +184,6 @@ export class Interest {
     const { ledger, filter } = this.#options;
     const fact = ledger.at(position);
     if (fact === undefined || fact.qos === 0 || this.#got.has(position)) return true;
-    return !filterMatches(filter, fact.topic) || ledger.isDeleted(fact.topicId);
+    return !filterMatches(filter, fact.topic) || ledger.mayStayAway(fact);
   }
 }

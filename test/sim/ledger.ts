@@ -15,6 +15,9 @@ export interface Fact {
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
   readonly bytes: number;
+  readonly expiresAtMs: number;
+  /** Number of the session that published it; 0 for none. */
+  readonly publisher: number;
 }
 
 const ID_PREFIX = "sim/";
@@ -35,10 +38,11 @@ export function identityOf({ contentType, payload }: Pick<StoredMessage, "conten
 }
 
 function factOf(message: StoredMessage): Fact {
-  const { position, offset, topic, timestampMs, qos, retain, payload } = message;
+  const { position, offset, topic, timestampMs, qos, retain, payload, expiresAtMs, publisher } = message;
   const id = identityOf(message);
   const bytes = payload.byteLength;
-  return { id, position, offset, topicId: topic.id, topic: topic.name, timestampMs, qos, retain, bytes };
+  const named = { topicId: topic.id, topic: topic.name };
+  return { id, position, offset, ...named, timestampMs, qos, retain, bytes, expiresAtMs, publisher };
 }
 
 /** The bytes of a message follow from its identity. */
@@ -55,7 +59,9 @@ function isSame(a: Fact, b: Fact): boolean {
     a.timestampMs === b.timestampMs &&
     a.qos === b.qos &&
     a.retain === b.retain &&
-    a.bytes === b.bytes
+    a.bytes === b.bytes &&
+    a.expiresAtMs === b.expiresAtMs &&
+    a.publisher === b.publisher
   );
 }
 
@@ -97,6 +103,9 @@ export class Ledger {
   /** Somebody saw this message. */
   observe(who: string, message: StoredMessage): void {
     const fact = factOf(message);
+    // Every time: where it is read from may be another place than before.
+    const isIntact = Buffer.compare(message.payload, payloadOf(fact.id, fact.bytes)) === 0;
+    this.#world.check(isIntact, () => `${who} has ${describe(fact)} with other bytes`);
     const known = this.at(fact.position);
     if (known !== undefined) {
       this.#world.check(
@@ -115,8 +124,6 @@ export class Ledger {
       () => `${who} has ${describe(fact)}, a second time after ${twice?.position}`,
     );
     this.#world.check(!this.#refused.has(id), () => `${who} has ${describe(fact)}, which was refused`);
-    const isIntact = Buffer.compare(message.payload, payloadOf(id, fact.bytes)) === 0;
-    this.#world.check(isIntact, () => `${who} has ${describe(fact)} with other bytes`);
     this.facts.push(fact);
     this.#byId.set(id, fact);
     this.#nextOffset.set(topicId, offset + 1);
@@ -166,6 +173,11 @@ export class Ledger {
 
   isDeleted(topicId: number): boolean {
     return this.#deleted.has(topicId);
+  }
+
+  /** Nobody has to get it: its topic is gone, or it may expire before it comes. */
+  mayStayAway({ topicId, expiresAtMs }: Fact): boolean {
+    return expiresAtMs > 0 || this.isDeleted(topicId);
   }
 
   /** The last retained message of each topic that there is, by topic name; an empty one takes it away. */

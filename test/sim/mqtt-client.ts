@@ -22,6 +22,9 @@ export class MqttConnection {
   readonly #socket: SimSocket;
   readonly #parser: Parser;
   #isOpen = true;
+  /** The client hears nothing more, and has not said so. */
+  #isAbandoned = false;
+  #isClosed = false;
 
   constructor(
     world: World,
@@ -50,6 +53,7 @@ export class MqttConnection {
           if (this.#isOpen) this.#parser.parse(bytes);
         },
         closed: () => {
+          this.#isClosed = true;
           if (!this.#isOpen) return;
           this.#isOpen = false;
           listener.closed();
@@ -63,6 +67,11 @@ export class MqttConnection {
     return this.#isOpen;
   }
 
+  /** It was abandoned, and the edge still keeps it up. */
+  get stands(): boolean {
+    return this.#isAbandoned && !this.#isClosed && this.life.scope.alive;
+  }
+
   send(packet: Packet): void {
     if (this.#isOpen) this.#socket.fromClient(generate(packet, { protocolVersion: this.level }));
   }
@@ -70,12 +79,14 @@ export class MqttConnection {
   /** Hears nothing more; the edge notices, and gets what is under way only if it ends `inOrder`. */
   end(inOrder = false): void {
     this.#isOpen = false;
+    this.#isClosed = true;
     this.#socket.endOfClient(inOrder);
   }
 
   /** Hears nothing more, and the edge does not know. */
   abandon(): void {
     this.#isOpen = false;
+    this.#isAbandoned = true;
   }
 
   /** The node's process is gone. */

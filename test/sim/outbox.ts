@@ -1,4 +1,7 @@
-/** What a client of the simulation publishes at QoS 2, and what the standard asks of it for that: under which packet identifier, and what is sent again. */
+/**
+ * What a client of the simulation publishes, and what the standard asks of it for that: under which packet identifier, and what is sent
+ * again. What it sends at one connection stands in the stream in that order.
+ */
 import type { Chance } from "./chance.js";
 import { contentTypeOf, payloadOf } from "./ledger.js";
 import type { MqttConnection } from "./mqtt-client.js";
@@ -9,10 +12,15 @@ const TOPICS = ["keep/a", "keep/b", "keep/b/c"];
 const IDENTIFIERS = 7;
 const UNDER_WAY_MAX = 5;
 
-/** A publish of QoS 2 that is under way. */
+/** A publish of QoS 1 or 2 that is under way. */
 interface Outgoing {
-  readonly id: string;
+  readonly name: string;
   readonly topic: string;
+  readonly qos: 1 | 2;
+  readonly retain: boolean;
+  readonly expirySeconds: number | null;
+  /** Of QoS 1 each attempt may be taken: each has an identity of its own. */
+  attempts: number;
   /** PUBREC came. */
   isReceived: boolean;
 }
@@ -22,6 +30,9 @@ export class Outbox {
   readonly #setting: Setting;
   readonly #chance: Chance;
   readonly #outgoing = new Map<number, Outgoing>();
+  /** Identities that were sent for the first time at `#connection`, in that order. */
+  #sentHere: string[] = [];
+  #connection: MqttConnection | null = null;
   #number = 0;
   #packetId = 0;
 
@@ -37,19 +48,32 @@ export class Outbox {
 
   /** One whose end is not known; `null` when there is none. */
   get open(): string | null {
-    for (const { id } of this.#outgoing.values()) return id;
+    for (const { name } of this.#outgoing.values()) return name;
     return null;
   }
 
   publish(connection: MqttConnection): void {
+    const chance = this.#chance;
     if (this.#outgoing.size >= UNDER_WAY_MAX) return;
     this.#number += 1;
-    const id = `${this.#name}-q${this.#number}`;
-    const outgoing = { id, topic: this.#chance.pick(TOPICS), isReceived: false };
-    const messageId = this.nextPacketId();
-    this.#outgoing.set(messageId, outgoing);
+    const qos = chance.pick([0, 1, 2, 2] as const);
+    const outgoing = {
+      name: `${this.#name}-q${this.#number}`,
+      topic: chance.pick(TOPICS),
+      retain: chance.of(0.15),
+      expirySeconds: chance.of(0.1) ? 1 : null,
+      attempts: 0,
+      isReceived: false,
+    };
     this.#setting.world.counts.publishes += 1;
-    this.#send(connection, messageId, outgoing, false);
+    if (qos === 0) {
+      this.#send(connection, 0, { ...outgoing, qos });
+      return;
+    }
+    const messageId = this.nextPacketId();
+    const kept = { ...outgoing, qos };
+    this.#outgoing.set(messageId, kept);
+    this.#send(connection, messageId, kept);
   }
 
   /** One that is free. */
@@ -63,7 +87,7 @@ export class Outbox {
   sendAgain(connection: MqttConnection): void {
     for (const [messageId, outgoing] of this.#outgoing) {
       if (outgoing.isReceived) connection.send({ cmd: "pubrel", messageId, reasonCode: 0 });
-      else this.#send(connection, messageId, outgoing, true);
+      else this.#send(connection, messageId, outgoing);
     }
   }
 
@@ -72,21 +96,25 @@ export class Outbox {
     this.#outgoing.clear();
   }
 
-  /** PUBREC. */
-  received(connection: MqttConnection, messageId: number, reason: number): void {
+  /** PUBACK and PUBREC. */
+  received(connection: MqttConnection, cmd: "puback" | "pubrec", messageId: number, reason: number): void {
     const { world, ledger } = this.#setting;
     const outgoing = this.#outgoing.get(messageId);
-    world.tell(this.#name, `gets PUBREC ${reason} for ${messageId}`);
-    if (outgoing === undefined) {
-      world.fail(`${this.#name} gets PUBREC for ${messageId}, which is not under way`);
+    world.tell(this.#name, `gets ${cmd} ${reason} for ${messageId}`);
+    if (outgoing === undefined || (cmd === "puback") !== (outgoing.qos === 1)) {
+      world.fail(`${this.#name} gets ${cmd} for ${messageId}, which is not under way`);
       return;
     }
+    const id = idOf(outgoing);
+    if (cmd === "puback" || reason >= 0x80) this.#outgoing.delete(messageId);
     if (reason >= 0x80) {
-      // Whether an earlier attempt was taken is not known.
-      this.#outgoing.delete(messageId);
+      // Whether an earlier attempt was taken is not known, where that is the same message.
+      if (outgoing.qos === 1 || outgoing.attempts === 1) ledger.refused([id]);
       return;
     }
-    world.check(ledger.find(outgoing.id) !== undefined, () => `PUBREC for ${outgoing.id}, which is nowhere`);
+    world.check(ledger.find(id) !== undefined, () => `${cmd} for ${id}, which is nowhere`);
+    this.#checkOrder(id);
+    if (cmd === "puback") return;
     outgoing.isReceived = true;
     connection.send({ cmd: "pubrel", messageId, reasonCode: 0 });
   }
@@ -97,17 +125,47 @@ export class Outbox {
     this.#outgoing.delete(messageId);
   }
 
-  #send(connection: MqttConnection, messageId: number, { id, topic }: Outgoing, dup: boolean): void {
-    this.#setting.world.tell(this.#name, `publishes ${id} as ${messageId}${dup ? " again" : ""}`);
+  /** What was sent before it at this connection, and was taken, comes before it; and so on. */
+  #checkOrder(id: string): void {
+    const { world, ledger } = this.#setting;
+    const at = this.#sentHere.indexOf(id);
+    const position = ledger.find(id)?.position ?? 0;
+    if (at < 0) return;
+    for (const [i, other] of this.#sentHere.entries()) {
+      const there = ledger.find(other)?.position;
+      if (there === undefined || i === at) continue;
+      const isInOrder = i < at ? there < position : there > position;
+      world.check(isInOrder, () => `${id} is at ${position} and ${other} at ${there}, sent in another order`);
+    }
+  }
+
+  #send(
+    connection: MqttConnection,
+    messageId: number,
+    outgoing: Omit<Outgoing, "qos"> & { qos: 0 | 1 | 2 },
+  ): void {
+    if (this.#connection !== connection) this.#sentHere = [];
+    this.#connection = connection;
+    const { topic, qos, retain, expirySeconds } = outgoing;
+    const dup = outgoing.attempts > 0;
+    outgoing.attempts += 1;
+    const id = idOf(outgoing);
+    if (!dup || qos === 1) this.#sentHere.push(id);
+    this.#setting.world.tell(this.#name, `publishes ${id}, QoS ${qos} as ${messageId}${dup ? " again" : ""}`);
+    const expiry = expirySeconds === null ? {} : { messageExpiryInterval: expirySeconds };
     connection.send({
       cmd: "publish",
       topic,
       payload: Buffer.from(payloadOf(id, id.length)),
-      qos: 2,
+      qos,
       dup,
-      retain: false,
-      messageId,
-      ...(connection.level === 5 ? { properties: { contentType: contentTypeOf(id) } } : {}),
+      retain,
+      ...(qos === 0 ? {} : { messageId }),
+      ...(connection.level === 5 ? { properties: { contentType: contentTypeOf(id), ...expiry } } : {}),
     });
   }
+}
+
+function idOf({ name, qos, attempts }: Pick<Outgoing, "name" | "attempts"> & { qos: 0 | 1 | 2 }): string {
+  return qos === 1 && attempts > 1 ? `${name}r${attempts}` : name;
 }

@@ -125,7 +125,7 @@ export class Publisher {
     this.#send(life, { kind: "create-topic", topic, retention: {}, ifMissing: this.#chance.of(0.5) });
   }
 
-  #messages(count: number): { ids: string[]; messages: OutgoingMessage[] } {
+  #messages(life: Life, count: number): { ids: string[]; messages: OutgoingMessage[] } {
     const chance = this.#chance;
     const ids: string[] = [];
     const messages: OutgoingMessage[] = [];
@@ -139,7 +139,7 @@ export class Publisher {
         contentType: contentTypeOf(id),
         qos: chance.pick([0, 1]),
         retain: chance.of(0.2),
-        expiresAtMs: 0,
+        expiresAtMs: chance.of(0.05) ? life.broker.nowMs() + chance.whole(1, 1_500) : 0,
         properties: new Uint8Array(0),
       });
     }
@@ -147,7 +147,7 @@ export class Publisher {
   }
 
   #publish(life: Life, topic: string, count: number): void {
-    const { ids, messages } = this.#messages(count);
+    const { ids, messages } = this.#messages(life, count);
     this.#send(
       life,
       { kind: "publish", topic, messages, autoCreate: true, idempotency: null, publisher: 0, receipt: null },
@@ -156,7 +156,7 @@ export class Publisher {
   }
 
   #publishWithKey(life: Life): void {
-    const { ids, messages } = this.#messages(this.#chance.whole(1, 3));
+    const { ids, messages } = this.#messages(life, this.#chance.whole(1, 3));
     const topic = this.#chance.pick(KEPT_TOPICS);
     this.#repeat(life, { key: `key of ${ids[0]}`, topic, ids, messages, answer: null, isTold: false });
   }
@@ -176,7 +176,7 @@ export class Publisher {
     const answered = this.#keys.slice(-8);
     if (answered.length === 0) return;
     const { key, topic } = this.#chance.pick(answered);
-    const { ids, messages } = this.#messages(1);
+    const { ids, messages } = this.#messages(life, 1);
     const idempotency = { key, digest: `digest of ${ids[0]}` };
     this.#send(
       life,

@@ -85,6 +85,9 @@ export class Roamer {
   get lacks(): string | null {
     if (this.isRetired) return null;
     if (this.#stay === null) return "a connection";
+    if (this.#abandoned.some(({ stands }) => stands)) return "the end of an earlier connection";
+    const unreleased = this.#inbox.unreleased;
+    if (unreleased !== null) return `PUBREL for ${unreleased}`;
     if (this.#request !== null) return `an answer to its ${this.#request}`;
     if (this.#outbox.open !== null) return `the end of ${this.#outbox.open}`;
     if (this.#share === "") return this.#inbox.interest.lacks;
@@ -177,10 +180,10 @@ export class Roamer {
       protocolVersion: this.#level,
       ...(isOld ? {} : { properties }),
       will: {
-        topic: "keep/a",
+        topic: chance.pick(["keep/a", "keep/b"]),
         payload: Buffer.from(payloadOf(will, will.length)),
-        qos: 1,
-        retain: false,
+        qos: chance.pick([0, 1, 1, 2] as const),
+        retain: chance.of(0.2),
         ...(isOld ? {} : { properties: willProperties }),
       },
     });
@@ -248,8 +251,9 @@ export class Roamer {
         this.#inbox.released(messageId);
         connection.send({ cmd: "pubcomp", messageId, reasonCode: 0 });
         return;
+      case "puback":
       case "pubrec":
-        this.#outbox.received(connection, messageId, packet.reasonCode ?? 0);
+        this.#outbox.received(connection, packet.cmd, messageId, packet.reasonCode ?? 0);
         return;
       case "pubcomp":
         this.#outbox.completed(messageId, packet.reasonCode ?? 0);

@@ -25,8 +25,8 @@ export class SessionClient {
   readonly #setting: Setting;
   readonly #chance: Chance;
   readonly #nodes: () => readonly Life[];
-  readonly #filter: string;
-  readonly #qos: 1 | 2;
+  /** One, or two that may match the same. */
+  readonly #filters: readonly { readonly filter: string; readonly qos: 1 | 2 }[];
   readonly #receiveMax: number;
   readonly #delayMs: number;
   #connection: MqttConnection | null = null;
@@ -41,6 +41,13 @@ export class SessionClient {
   /** Whatever came at least once, by position. */
   readonly #got = new Set<number>();
   #highest = 0;
+  /** The last that came at this connection, where nothing comes out of order: its subscription was there before. */
+  #lastHere: number | null = null;
+  /** Positions that came at this connection and were not acknowledged yet; and those of earlier ones, which have to come again. */
+  readonly #unacknowledged = new Set<number>();
+  readonly #owed = new Set<number>();
+  /** Earlier connections that were left standing. */
+  #abandoned: MqttConnection[] = [];
   /** QoS 2 packet identifiers that wait for PUBREL, with what they stand for (MQTT 5.0, 4.3.3). */
   readonly #incoming = new Map<number, string>();
   readonly #outbox: Outbox;
@@ -58,8 +65,7 @@ export class SessionClient {
     this.#setting = setting;
     this.#chance = setting.world.chance.stream(`client ${name}`);
     this.#nodes = nodes;
-    this.#filter = this.#chance.pick(FILTERS);
-    this.#qos = this.#chance.pick([1, 2]);
+    this.#filters = this.#pickFilters();
     this.#receiveMax = this.#chance.pick([1, 3, 20, 65_535]);
     this.#delayMs = this.#chance.pick([0.2, 2, 10]);
     this.#outbox = new Outbox(name, setting, this.#chance);
@@ -72,6 +78,9 @@ export class SessionClient {
     if (this.#dueAbove === null) return "its subscription";
     const missed = this.#missed();
     if (missed !== null) return `position ${missed}`;
+    for (const position of this.#owed) if (this.#isDue(position)) return `position ${position} once more`;
+    for (const id of this.#incoming.values()) return `PUBREL for ${id}`;
+    if (this.#abandoned.some(({ stands }) => stands)) return "the end of an earlier connection";
     if (this.#outbox.open !== null) return `the end of ${this.#outbox.open}`;
     const { ledger } = this.#setting;
     for (const id of this.#dueWills) if (ledger.find(id) === undefined) return `its will ${id}`;
@@ -129,10 +138,10 @@ export class SessionClient {
       protocolVersion: 5,
       properties: { sessionExpiryInterval: NEVER_EXPIRES, receiveMaximum: this.#receiveMax },
       will: {
-        topic: "keep/a",
+        topic: this.#chance.pick(["keep/a", "keep/b"]),
         payload: Buffer.from(payloadOf(this.#will, this.#will.length)),
-        qos: 1,
-        retain: false,
+        qos: this.#chance.pick([0, 1, 1, 2] as const),
+        retain: this.#chance.of(0.2),
         properties: { contentType: contentTypeOf(this.#will) },
       },
     });
@@ -156,6 +165,8 @@ export class SessionClient {
     if (isWillDue && this.#isReady && this.#will !== null) this.#dueWills.add(this.#will);
     this.#connection = null;
     this.#isReady = false;
+    for (const position of this.#unacknowledged) this.#owed.add(position);
+    this.#unacknowledged.clear();
   }
 
   #leave(): void {
@@ -192,7 +203,10 @@ export class SessionClient {
   /** Connects again, perhaps elsewhere, while the old connection stands. */
   #takeOver(): void {
     this.#setting.world.fault("session taken over");
-    this.#connection?.abandon();
+    if (this.#connection !== null) {
+      this.#connection.abandon();
+      this.#abandoned = [...this.#abandoned.filter(({ stands }) => stands), this.#connection];
+    }
     this.#ended("connects a second time", true);
     this.#connect();
   }
@@ -212,8 +226,9 @@ export class SessionClient {
         this.#incoming.delete(packet.messageId ?? 0);
         connection.send({ cmd: "pubcomp", messageId: packet.messageId ?? 0 });
         return;
+      case "puback":
       case "pubrec":
-        this.#outbox.received(connection, packet.messageId ?? 0, packet.reasonCode ?? 0);
+        this.#outbox.received(connection, packet.cmd, packet.messageId ?? 0, packet.reasonCode ?? 0);
         return;
       case "pubcomp":
         this.#outbox.completed(packet.messageId ?? 0, packet.reasonCode ?? 0);
@@ -242,26 +257,42 @@ export class SessionClient {
     this.#session = "there";
     this.#isReady = true;
     this.#outbox.sendAgain(connection);
+    this.#lastHere = this.#dueAbove === null ? null : 0;
     if (this.#dueAbove !== null) return;
     this.#maybeAbove ??= this.#setting.ledger.head;
     connection.send({
       cmd: "subscribe",
       messageId: this.#outbox.nextPacketId(),
-      subscriptions: [{ topic: this.#filter, qos: this.#qos, rh: 2 }],
+      subscriptions: this.#filters.map(({ filter, qos }) => ({ topic: filter, qos, rh: 2 })),
     });
   }
 
   #subscribed(granted: readonly unknown[]): void {
     const { world, ledger } = this.#setting;
-    if (Number(granted[0]) >= 0x80) {
+    if (granted.some((reason) => Number(reason) >= 0x80)) {
       // Too much waits to be committed: it asks again when it comes again.
       this.#connection?.end();
       this.#ended("is refused its subscription", true);
       return;
     }
-    world.check(granted[0] === this.#qos, () => `${this.name} is granted ${String(granted[0])}`);
+    const asked = this.#filters.map(({ qos }) => qos);
+    world.check(String(granted) === String(asked), () => `${this.name} is granted ${granted} for ${asked}`);
     this.#dueAbove ??= ledger.head;
-    this.#tell(`has subscribed to ${this.#filter} at QoS ${this.#qos}, above ${this.#dueAbove}`);
+    const filters = this.#filters.map(({ filter, qos }) => `${filter} at QoS ${qos}`);
+    this.#tell(`has subscribed to ${filters.join(" and ")}, above ${this.#dueAbove}`);
+  }
+
+  #pickFilters(): { filter: string; qos: 1 | 2 }[] {
+    const chance = this.#chance;
+    const first = { filter: chance.pick(FILTERS), qos: chance.pick([1, 2] as const) };
+    if (chance.of(0.6)) return [first];
+    const others = FILTERS.filter((filter) => filter !== first.filter);
+    return [first, { filter: chance.pick(others), qos: chance.pick([1, 2] as const) }];
+  }
+
+  /** The highest that a message may come at; 0 for one that it did not ask for. */
+  #qosFor(topic: string): number {
+    return Math.max(0, ...this.#filters.map(({ filter, qos }) => (filterMatches(filter, topic) ? qos : 0)));
   }
 
   #published(connection: MqttConnection, packet: IPublishPacket): void {
@@ -277,8 +308,13 @@ export class SessionClient {
     }
     this.#tell(`gets ${id} at ${fact.position}, QoS ${qos}${dup ? " again" : ""} as ${messageId}`);
     world.counts.deliveries += 1;
-    world.check(filterMatches(this.#filter, packet.topic), () => `${this.name} gets ${packet.topic} unasked`);
-    world.check(qos === Math.min(fact.qos, this.#qos), () => `${this.name} gets ${id} at QoS ${qos}`);
+    const most = this.#qosFor(packet.topic);
+    const bytes = payloadOf(id, fact.bytes);
+    const isIt = fact.topic === packet.topic && Buffer.compare(bytes, Buffer.from(packet.payload)) === 0;
+    world.check(isIt, () => `${this.name} gets something else as ${id}`);
+    world.check(most > 0, () => `${this.name} gets ${packet.topic} unasked`);
+    world.check(qos === Math.min(fact.qos, most), () => `${this.name} gets ${id} at QoS ${qos}`);
+    this.#checkOrder(fact, dup);
     const present = this.#incoming.get(messageId);
     if (qos === 2 && present !== undefined) {
       world.check(
@@ -287,13 +323,23 @@ export class SessionClient {
       );
     } else this.#took(fact, qos, dup);
     if (qos === 2) this.#incoming.set(messageId, id);
-    if (qos > 0) this.#acknowledge(connection, qos === 1 ? "puback" : "pubrec", messageId);
+    if (qos > 0) this.#acknowledge(connection, qos === 1 ? "puback" : "pubrec", messageId, fact.position);
   }
 
-  /** A message that counts as new for it. Of a topic that was deleted it may come late: one node has it gathered still, others have not. */
-  #took({ id, position, topicId }: Fact, qos: number, dup: boolean): void {
+  /** At one connection everything comes in the order of the stream, what comes again as well. */
+  #checkOrder({ id, position, topicId }: Fact, dup: boolean): void {
     const { world, ledger } = this.#setting;
-    const isLate = dup && ledger.isDeleted(topicId);
+    if (this.#lastHere === null || (dup && ledger.isDeleted(topicId))) return;
+    const last = this.#lastHere;
+    world.check(position > last, () => `${this.name} gets ${id} at ${position} after ${last}`);
+    this.#lastHere = position;
+  }
+
+  /** A message that counts as new for it. One that may stay away may come late: one node has it still, others leave it out. */
+  #took(fact: Fact, qos: number, dup: boolean): void {
+    const { world, ledger } = this.#setting;
+    const { id, position } = fact;
+    const isLate = dup && ledger.mayStayAway(fact);
     const isRepeat = this.#got.has(position);
     world.check(
       position > (this.#maybeAbove ?? 0),
@@ -310,10 +356,19 @@ export class SessionClient {
   }
 
   /** Sooner or later, if the connection lasts. */
-  #acknowledge(connection: MqttConnection, cmd: "puback" | "pubrec", messageId: number): void {
+  #acknowledge(
+    connection: MqttConnection,
+    cmd: "puback" | "pubrec",
+    messageId: number,
+    position: number,
+  ): void {
+    this.#owed.delete(position);
+    this.#unacknowledged.add(position);
     const isSlow = !this.isCalm && this.#chance.of(0.1);
     this.#setting.world.after(this.#chance.around(isSlow ? 100 : 1), () => {
-      if (this.#connection === connection) connection.send({ cmd, messageId, reasonCode: 0 });
+      if (this.#connection !== connection) return;
+      this.#unacknowledged.delete(position);
+      connection.send({ cmd, messageId, reasonCode: 0 });
     });
   }
 
@@ -321,11 +376,16 @@ export class SessionClient {
   #missed(): number | null {
     const { ledger } = this.#setting;
     for (let at = (this.#dueAbove ?? 0) + 1; at <= ledger.head; at += 1) {
-      const fact = ledger.at(at);
-      if (fact === undefined || fact.qos === 0 || this.#got.has(at)) continue;
-      if (filterMatches(this.#filter, fact.topic) && !ledger.isDeleted(fact.topicId)) return at;
+      if (!this.#got.has(at) && this.#isDue(at)) return at;
     }
     return null;
+  }
+
+  #isDue(position: number): boolean {
+    const { ledger } = this.#setting;
+    const fact = ledger.at(position);
+    if (fact === undefined || fact.qos === 0 || ledger.mayStayAway(fact)) return false;
+    return this.#qosFor(fact.topic) > 0;
   }
 
   #tell(what: string): void {

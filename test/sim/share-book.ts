@@ -33,6 +33,8 @@ class Share {
   /** Positions of QoS 1 and 2 that somebody has to get. */
   readonly due = new Set<number>();
   readonly taken = new Map<number, Taking[]>();
+  /** Positions of QoS 0 that somebody got: at most one. */
+  readonly takenAtZero = new Set<number>();
 
   constructor(filter: string) {
     this.filter = filter;
@@ -121,6 +123,16 @@ export class ShareBook {
     }
   }
 
+  /** A member of the share gets a message of QoS 0. */
+  takesAtZero(key: string, client: string, position: number): void {
+    const known = this.#shares.get(key)?.takenAtZero;
+    this.#world.check(
+      known?.has(position) === false,
+      () => `${client} gets ${position} of ${key} at QoS 0, which somebody got`,
+    );
+    known?.add(position);
+  }
+
   /** A member of the share gets a message. What comes by a connection that the log has ended may be with another one already. */
   takes(key: string, taking: Taking, position: number): void {
     const share = this.#shares.get(key);
@@ -145,7 +157,7 @@ export class ShareBook {
     const share = this.#shares.get(key);
     for (const position of share?.due ?? []) {
       const fact = ledger.at(position);
-      if (fact === undefined || ledger.isDeleted(fact.topicId)) continue;
+      if (fact === undefined || ledger.mayStayAway(fact)) continue;
       if (fact.qos === 2 && this.#lost.has(position)) continue;
       return position;
     }

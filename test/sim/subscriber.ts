@@ -5,7 +5,9 @@
 import { FilterSet } from "../../src/topics/filter-set.js";
 import type { DeliveryBatch, SubscriberSink, Subscription } from "../../src/topics/subscriber.js";
 import type { Chance } from "./chance.js";
+import type { Fact } from "./ledger.js";
 import type { Life } from "./life.js";
+import { PLENTY } from "./profile.js";
 import type { Setting } from "./setting.js";
 
 const FILTERS = [["#"], ["keep/a"], ["temp/a"], ["keep/+"], ["keep/b/#", "temp/b"], ["keep/a", "keep/b"]];
@@ -19,8 +21,10 @@ export class SimSubscriber {
   isCalm = false;
   /** The last that was seen, or where it began; `null` before the first connection. */
   seenThrough: number | null = null;
-  /** A gap was announced up to here: what is missing below was trimmed, what is not may still come. */
-  #excusedThrough = 0;
+  /** A gap was announced up to here: what is missing below was trimmed, what was not still comes. */
+  #gapToldThrough = 0;
+  /** By topic id, up to where it was trimmed when a gap was announced. */
+  readonly #floors = new Map<number, number>();
   readonly #setting: Setting;
   readonly #chance: Chance;
   readonly #nodes: () => readonly Life[];
@@ -129,7 +133,7 @@ export class SimSubscriber {
       deliver: (batch) => (isHeard() ? this.#take(life, batch) : batch.after),
       isWritable: () => isHeard() && this.#room > 0,
       gap: (after, resumedAt) => {
-        if (isHeard()) this.#gap(after, resumedAt);
+        if (isHeard()) this.#gap(life, after, resumedAt);
       },
       topicDeleted: () => {
         if (isHeard()) this.lost(life);
@@ -162,12 +166,33 @@ export class SimSubscriber {
     return taken.at(-1)?.position ?? batch.after;
   }
 
-  #gap(after: number, resumedAt: number): void {
-    const { world } = this.#setting;
-    world.tell(this.name, `gap from ${after} to ${resumedAt}`);
-    this.#noneMissed(after + 1);
-    world.check(resumedAt > after, () => `${this.name} is told of a gap from ${after} to ${resumedAt}`);
-    this.#excusedThrough = Math.max(this.#excusedThrough, resumedAt);
+  #gap({ store }: Life, after: number, resumedAt: number): void {
+    const { world, ledger, profile } = this.#setting;
+    const gap = `a gap from ${after} to ${resumedAt}`;
+    world.tell(this.name, gap);
+    world.check(resumedAt > after, () => `${this.name} is told of ${gap}`);
+    world.check(
+      profile.retentionBytes < PLENTY,
+      () => `${this.name} is told of ${gap}, and nothing has to go`,
+    );
+    const ofIts = ledger.facts.slice(after).filter(({ topic }) => this.#filters.matches(topic));
+    const ids = new Set(ofIts.map(({ topicId }) => topicId));
+    for (const id of ids) {
+      const floor = store.trimmedThrough({ ids: [id] });
+      this.#floors.set(id, Math.max(floor, this.#floors.get(id) ?? 0));
+    }
+    world.check(
+      [...ids].some((id) => ledger.isDeleted(id) || (this.#floors.get(id) ?? 0) >= resumedAt),
+      () => `${this.name} is told of ${gap}, and nothing for it was trimmed there`,
+    );
+    this.#gapToldThrough = Math.max(this.#gapToldThrough, resumedAt);
+  }
+
+  /** It was told of a gap there, and the node that it is at has nothing there any more. */
+  #isTrimmed({ position, topicId }: Fact): boolean {
+    if (position > this.#gapToldThrough) return false;
+    if (position <= (this.#floors.get(topicId) ?? 0) || this.#life === null) return true;
+    return position <= this.#life.store.trimmedThrough({ ids: [topicId] });
   }
 
   #noneMissed(position: number): void {
@@ -184,8 +209,7 @@ export class SimSubscriber {
     for (let at = (this.seenThrough ?? 0) + 1; at < position; at += 1) {
       const fact = ledger.at(at);
       if (fact === undefined) return null;
-      if (at <= this.#excusedThrough) continue;
-      if (this.#filters.matches(fact.topic) && !ledger.isDeleted(fact.topicId)) return at;
+      if (this.#filters.matches(fact.topic) && !ledger.mayStayAway(fact) && !this.#isTrimmed(fact)) return at;
     }
     return null;
   }
