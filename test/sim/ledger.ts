@@ -73,6 +73,8 @@ export class Ledger {
   readonly #nextOffset = new Map<number, number>();
   /** By topic id, how long the stream was. */
   readonly #deleted = new Map<number, number>();
+  /** Names of topics that were deleted at some time. */
+  readonly deletedNames = new Set<string>();
   /** Positions of retained messages by topic id, empty ones among them. */
   readonly #retained = new Map<number, number[]>();
   readonly #refused = new Set<string>();
@@ -169,6 +171,7 @@ export class Ledger {
 
   deleted(topic: TopicRef): void {
     if (!this.#deleted.has(topic.id)) this.#deleted.set(topic.id, this.head);
+    this.deletedNames.add(topic.name);
   }
 
   isDeleted(topicId: number): boolean {

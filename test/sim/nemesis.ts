@@ -92,10 +92,11 @@ export class Nemesis {
   cutForGood(): readonly [SimNode, SimNode] | null {
     const { voters, machine } = this.#history;
     const staying = this.#nodes.filter((node) => voters.has(node.id) && this.membership.stays(node));
-    const [from, to] = staying;
     const isEnough = staying.length > 2 && staying.length - 1 > voters.size / 2;
-    if (from === undefined || to === undefined || !isEnough || machine.streamTag === "") return null;
-    if (this.membership.isTakingOut) return null;
+    if (!isEnough || machine.streamTag === "" || this.membership.isTakingOut) return null;
+    // Either may lead.
+    const from = this.#chance.pick(staying);
+    const to = this.#chance.pick(staying.filter((node) => node !== from));
     this.#network.cut(from.id, to.id);
     this.#world.fault("one-way cut for good");
     this.#world.tell("net", `nothing comes from ${from.id} to ${to.id} any more`);

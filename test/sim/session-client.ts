@@ -5,6 +5,7 @@
 import type { IConnackPacket, IPublishPacket, Packet } from "mqtt-packet";
 import { filterMatches } from "../../src/topics/topic-name.js";
 import type { Chance } from "./chance.js";
+import { InOrder } from "./in-order.js";
 import { contentTypeOf, type Fact, identityOf, payloadOf } from "./ledger.js";
 import type { Life } from "./life.js";
 import { MqttConnection } from "./mqtt-client.js";
@@ -41,11 +42,7 @@ export class SessionClient {
   /** Whatever came at least once, by position. */
   readonly #got = new Set<number>();
   #highest = 0;
-  /** The last that came at this connection, where nothing comes out of order: its subscription was there before. */
-  #lastHere: number | null = null;
-  /** Positions that came at this connection and were not acknowledged yet; and those of earlier ones, which have to come again. */
-  readonly #unacknowledged = new Set<number>();
-  readonly #owed = new Set<number>();
+  readonly #order: InOrder;
   /** Earlier connections that were left standing. */
   #abandoned: MqttConnection[] = [];
   /** QoS 2 packet identifiers that wait for PUBREL, with what they stand for (MQTT 5.0, 4.3.3). */
@@ -68,6 +65,7 @@ export class SessionClient {
     this.#filters = this.#pickFilters();
     this.#receiveMax = this.#chance.pick([1, 3, 20, 65_535]);
     this.#delayMs = this.#chance.pick([0.2, 2, 10]);
+    this.#order = new InOrder(name, setting.world, setting.ledger);
     this.#outbox = new Outbox(name, setting, this.#chance);
     this.#live();
   }
@@ -78,7 +76,7 @@ export class SessionClient {
     if (this.#dueAbove === null) return "its subscription";
     const missed = this.#missed();
     if (missed !== null) return `position ${missed}`;
-    for (const position of this.#owed) if (this.#isDue(position)) return `position ${position} once more`;
+    if (this.#order.owed !== null) return `position ${this.#order.owed} once more`;
     for (const id of this.#incoming.values()) return `PUBREL for ${id}`;
     if (this.#abandoned.some(({ stands }) => stands)) return "the end of an earlier connection";
     if (this.#outbox.open !== null) return `the end of ${this.#outbox.open}`;
@@ -165,8 +163,7 @@ export class SessionClient {
     if (isWillDue && this.#isReady && this.#will !== null) this.#dueWills.add(this.#will);
     this.#connection = null;
     this.#isReady = false;
-    for (const position of this.#unacknowledged) this.#owed.add(position);
-    this.#unacknowledged.clear();
+    this.#order.ends();
   }
 
   #leave(): void {
@@ -257,7 +254,7 @@ export class SessionClient {
     this.#session = "there";
     this.#isReady = true;
     this.#outbox.sendAgain(connection);
-    this.#lastHere = this.#dueAbove === null ? null : 0;
+    this.#order.begins(this.#dueAbove !== null);
     if (this.#dueAbove !== null) return;
     this.#maybeAbove ??= this.#setting.ledger.head;
     connection.send({
@@ -314,7 +311,7 @@ export class SessionClient {
     world.check(isIt, () => `${this.name} gets something else as ${id}`);
     world.check(most > 0, () => `${this.name} gets ${packet.topic} unasked`);
     world.check(qos === Math.min(fact.qos, most), () => `${this.name} gets ${id} at QoS ${qos}`);
-    this.#checkOrder(fact, dup);
+    this.#order.took(fact, qos, dup);
     const present = this.#incoming.get(messageId);
     if (qos === 2 && present !== undefined) {
       world.check(
@@ -324,15 +321,6 @@ export class SessionClient {
     } else this.#took(fact, qos, dup);
     if (qos === 2) this.#incoming.set(messageId, id);
     if (qos > 0) this.#acknowledge(connection, qos === 1 ? "puback" : "pubrec", messageId, fact.position);
-  }
-
-  /** At one connection everything comes in the order of the stream, what comes again as well. */
-  #checkOrder({ id, position, topicId }: Fact, dup: boolean): void {
-    const { world, ledger } = this.#setting;
-    if (this.#lastHere === null || (dup && ledger.isDeleted(topicId))) return;
-    const last = this.#lastHere;
-    world.check(position > last, () => `${this.name} gets ${id} at ${position} after ${last}`);
-    this.#lastHere = position;
   }
 
   /** A message that counts as new for it. One that may stay away may come late: one node has it still, others leave it out. */
@@ -362,12 +350,10 @@ export class SessionClient {
     messageId: number,
     position: number,
   ): void {
-    this.#owed.delete(position);
-    this.#unacknowledged.add(position);
     const isSlow = !this.isCalm && this.#chance.of(0.1);
     this.#setting.world.after(this.#chance.around(isSlow ? 100 : 1), () => {
       if (this.#connection !== connection) return;
-      this.#unacknowledged.delete(position);
+      this.#order.acknowledges(position);
       connection.send({ cmd, messageId, reasonCode: 0 });
     });
   }

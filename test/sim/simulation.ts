@@ -63,6 +63,8 @@ const CLIENTS_MS = 60_000;
 /** And within which whoever was to come and to go has: an ask that was lost is only given up after ten seconds. */
 const SETTLING_MS = 15_000;
 
+/** Ticks for which a cut lasts beside which commands are taken. */
+const BESIDE_A_CUT_TICKS = 60;
 /** Ticks for which a majority is watched that is left alone, at least; at most twice that. */
 const ALONE_TICKS: Readonly<Record<Mode, number>> = { both: 80, safety: 0, liveness: 250 };
 const ALONE_CHANCE: Readonly<Record<Mode, number>> = { both: 0.3, safety: 0, liveness: 1 };
@@ -168,10 +170,18 @@ class Simulation {
     if (world.violation !== null || !chance.of(ALONE_CHANCE[this.#mode])) return;
     const majority = this.#nemesis.spareMajority();
     if (majority === null) return;
+    const ticks = ALONE_TICKS[this.#mode] * chance.between(1, 2);
+    await this.#goOnFor(ticks, "a command to a majority that is left alone is committed", majority);
+  }
+
+  /** For so many ticks these take commands, again and again. */
+  async #goOnFor(ticks: number, what: string, nodes: readonly SimNode[]): Promise<void> {
+    const world = this.#world;
     const { tickMs } = this.#profile;
-    const endMs = world.nowMs + ALONE_TICKS[this.#mode] * tickMs * chance.between(1, 2);
+    const chance = world.chance.stream(what);
+    const endMs = world.nowMs + ticks * tickMs;
     while (world.nowMs < endMs && world.violation === null) {
-      await this.#commits("a command to a majority that is left alone is committed", majority);
+      await this.#commits(what, nodes);
       await world.runUntil(world.nowMs + chance.around(10 * tickMs));
     }
   }
@@ -182,7 +192,7 @@ class Simulation {
     const ends = this.#nemesis.cutForGood();
     if (ends === null) return;
     const others = this.#group.nodes.filter((node) => !ends.includes(node));
-    await this.#commits("a command beside a one-way cut is committed", others);
+    await this.#goOnFor(BESIDE_A_CUT_TICKS, "a command beside a one-way cut is committed", others);
     this.#nemesis.mendAll();
   }
 

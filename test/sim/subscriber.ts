@@ -136,7 +136,11 @@ export class SimSubscriber {
         if (isHeard()) this.#gap(life, after, resumedAt);
       },
       topicDeleted: () => {
-        if (isHeard()) this.lost(life);
+        if (!isHeard()) return;
+        const { world, ledger } = this.#setting;
+        const isTrue = this.#filters.filters.some(({ filter }) => ledger.deletedNames.has(filter));
+        world.check(isTrue, () => `${this.name} is told that its topic is gone, and it is not`);
+        this.lost(life);
       },
       failed: (error) => {
         if (!isHeard()) return;

@@ -260,4 +260,26 @@ export const MUTANTS_OF_SESSION_CLIENTS: readonly Mutant[] = [
     ),
     shows: /is not what is committed/,
   }),
+  mutant({
+    name: "a session goes on behind what was sent to it, acknowledged or not",
+    rule: "reliability 7; MQTT-4.4.0-1",
+    nodes: 1,
+    edits: edit(
+      `${MQTT}/delivery/own-subscription.js`,
+      "resume({ subscriptions, live }) {",
+      "resume({ subscriptions, live: before, sentThrough }) {\n        const live = { ...before, through: Math.max(before.through, sentThrough) };",
+    ),
+    shows: /once more|lacks position|never got position|PUBREL for/,
+  }),
+  mutant({
+    name: "a connection that was taken over stays up",
+    rule: "reliability 12; MQTT-3.1.4-3",
+    nodes: 3,
+    edits: edit(
+      `${MQTT}/server.js`,
+      "this.#context.clients.of(session, epoch)?.displaced(reason);",
+      "void [session, epoch, reason];",
+    ),
+    shows: /the end of an earlier connection/,
+  }),
 ];

@@ -187,4 +187,26 @@ export const MUTANTS_OF_THE_BROKER: readonly Mutant[] = [
     ),
     shows: /is acknowledged at|answered/,
   }),
+  mutant({
+    name: "a page tells of a gap where nothing was trimmed",
+    rule: "reliability 5: an explicit gap notice",
+    nodes: 1,
+    edits: edit(
+      "dist/src/store/page.js",
+      "trimmedThrough: gap > this.#query.after ? gap : 0",
+      "trimmedThrough: next",
+    ),
+    shows: /is told of a gap/,
+  }),
+  mutant({
+    name: "a message of a page has the bytes of the one before",
+    rule: "reliability 2",
+    nodes: 1,
+    edits: edit(
+      "dist/src/store/page.js",
+      "this.#messages.push(message);",
+      "this.#messages.push({ ...message, payload: (this.#messages.at(-1) ?? message).payload });",
+    ),
+    shows: /with other bytes/,
+  }),
 ];
