@@ -12,6 +12,8 @@ export interface SimEvent {
   readonly task: () => void;
   readonly scope: Scope | null;
   cancelled: boolean;
+  /** It came due in a pause of its scope. */
+  isParked: boolean;
 }
 
 function isBefore(a: SimEvent, b: SimEvent): boolean {
@@ -38,6 +40,15 @@ export class EventQueue {
       at = above;
     }
     heap[at] = event;
+  }
+
+  /** Takes out all of which this is so; in no order. */
+  take(isOne: (event: SimEvent) => boolean): SimEvent[] {
+    const taken = this.#heap.filter(isOne);
+    const left = this.#heap.filter((event) => !isOne(event));
+    this.#heap.length = 0;
+    for (const event of left) this.push(event);
+    return taken;
   }
 
   pop(): SimEvent | undefined {

@@ -78,7 +78,7 @@ export class Nemesis {
     this.#network.heal();
     for (const node of staying) {
       node.armed = null;
-      if (node.life !== null) node.life.scope.pausedUntilMs = 0;
+      if (node.life !== null) this.#world.wake(node.life.scope);
     }
     this.#world.fault("minority in trouble for good");
     this.#world.tell("world", `left alone from here on: ${staying.map(({ id }) => id).join(" ")}`);
@@ -239,7 +239,8 @@ export class Nemesis {
   #standStill(node: SimNode, ms: number): void {
     const { life } = node;
     if (life === null) return;
-    life.scope.pausedUntilMs = this.#world.nowMs + ms;
+    // What waits for the end of another pause must not be overtaken.
+    life.scope.pausedUntilMs = Math.max(life.scope.pausedUntilMs, this.#world.nowMs + ms);
     this.#world.tell(`n${node.id}`, `stands still for ${Math.round(ms)} ms`);
   }
 

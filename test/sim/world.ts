@@ -98,11 +98,19 @@ export class World {
   after(delayMs: number, task: () => void, scope: Scope | null = null): () => void {
     const atMs = this.nowMs + Math.max(0, delayMs);
     this.#order += 1;
-    const event: SimEvent = { atMs, order: this.#order, task, scope, cancelled: false };
+    const event: SimEvent = { atMs, order: this.#order, task, scope, cancelled: false, isParked: false };
     this.#queue.push(event);
     return () => {
       event.cancelled = true;
     };
+  }
+
+  /** A pause is over before its time. What waited for its end comes first, or what was sent later would overtake it. */
+  wake(scope: Scope): void {
+    scope.pausedUntilMs = 0;
+    for (const event of this.#queue.take((one) => one.isParked && one.scope === scope)) {
+      this.#queue.push(Object.assign(event, { atMs: this.nowMs }));
+    }
   }
 
   /** What went wrong on purpose, so far. */
@@ -156,6 +164,7 @@ export class World {
     if (scope !== null && scope.pausedUntilMs > atMs) {
       // The same order: what comes by one link stays in order.
       event.atMs = scope.pausedUntilMs;
+      event.isParked = true;
       this.#queue.push(event);
       return false;
     }
