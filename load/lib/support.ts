@@ -38,6 +38,16 @@ export function keepDirectory(directory: string): void {
   directories.delete(directory);
 }
 
+/** Leaves a temporary directory behind where something was violated, and says where; removes it where nothing was. */
+export function settleDirectory(directory: string, violations: number, log: (line: string) => void): void {
+  if (violations === 0) {
+    removeDirectory(directory);
+    return;
+  }
+  keepDirectory(directory);
+  log(`  data and logs are kept in ${directory}`);
+}
+
 export function delay(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

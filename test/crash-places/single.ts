@@ -38,10 +38,17 @@ export class SingleNode {
   /** Runs to the point and beyond; `ordinal` counts from the start of the process. */
   async crashAt(aim: Aim): Promise<RoundReport> {
     let hit = false;
-    await this.#run(aim, LOAD_MS_MAX, (line) => {
-      hit ||= isCrash(line);
-    });
-    return { hit, violations: await this.#check(), acknowledged: this.#history.acknowledgedCount };
+    const violations: Violation[] = [];
+    try {
+      await this.#run(aim, LOAD_MS_MAX, (line) => {
+        hit ||= isCrash(line);
+      });
+      violations.push(...(await this.#check()));
+    } catch (error) {
+      // A node that does not come back, or cannot be read, is what is looked for: no reason to end the campaign.
+      violations.push({ kind: "stuck", detail: textOf(error) });
+    }
+    return { hit, violations, acknowledged: this.#history.acknowledgedCount };
   }
 
   /** The points that a life of `loadMs` under load passes. */
@@ -72,11 +79,13 @@ export class SingleNode {
       if (crashedEarly) return;
       throw error;
     }
+    let code: number | null = null;
     try {
       await this.#publish(server, loadMs);
     } finally {
-      await server.child.stop("SIGKILL");
+      code = await server.child.stop("SIGKILL");
     }
+    if (code !== null) throw new Error(`under load it ended with ${code}\n${server.child.tail}`);
   }
 
   async #publish(server: Server, loadMs: number): Promise<void> {
@@ -102,9 +111,15 @@ export class SingleNode {
       const found = checkStore(this.#history, topics);
       if (this.#history.acknowledgedCount > before) return found;
       return [...found, { kind: "stuck", detail: "nothing is taken after the restart" }];
+    } catch (error) {
+      throw new Error(`after the restart: ${textOf(error)}\n${server.child.tail}`);
     } finally {
       connection.close();
       await server.child.stop("SIGKILL");
     }
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
