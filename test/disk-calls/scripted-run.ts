@@ -132,13 +132,20 @@ class ScriptedRun {
       this.#violations.push(`it does not start again: ${String(error)}`);
       return;
     }
-    for (const topic of TOPICS) this.#compare(topic, await this.#stored(node, topic));
-    await node.stop();
+    try {
+      for (const topic of TOPICS) this.#compare(topic, await this.#stored(node, topic));
+    } catch (error) {
+      this.#violations.push(`it cannot be read afterwards: ${String(error)}`);
+    }
+    await node.stop().catch((error: unknown) => {
+      this.#violations.push(`it does not stop on a disk that is well: ${String(error)}`);
+    });
   }
 
   async #stored(node: RunningNode, topic: string): Promise<readonly string[]> {
     const answer = await fetch(`http://${node.http}/topics/${encodeURIComponent(topic)}/messages?limit=1000`);
     if (answer.status === 404) return [];
+    if (!answer.ok) throw new Error(`${topic}: ${answer.status} ${await answer.text()}`);
     const { messages } = (await answer.json()) as { messages: { payload: string }[] };
     return messages.map(({ payload }) => payload);
   }
