@@ -4,7 +4,7 @@
  */
 import { runCourse } from "../../load/faults/scenario.js";
 import { Options } from "../../load/lib/options.js";
-import { runMain, seededRandom, temporaryDirectory } from "../../load/lib/support.js";
+import { runMain, seededRandom, settleDirectory, temporaryDirectory } from "../../load/lib/support.js";
 import { type CampaignRow, currentCommit, recordRun } from "../../load/reliability/record.js";
 import { ArmedTerrain } from "../crash-places/group.js";
 import { DAMAGES, type Damage, FILE_KINDS, type FileKind } from "./damage.js";
@@ -28,7 +28,8 @@ async function runKind(
   /** Where a violation was: the course ends with its round. */
   let last = plan[0];
   // Small files, unarmed.
-  const terrain = new ArmedTerrain(temporaryDirectory("corruption"));
+  const directory = temporaryDirectory("corruption");
+  const terrain = new ArmedTerrain(directory);
   const conditions = {
     terrain,
     rounds: plan.length,
@@ -50,6 +51,7 @@ async function runKind(
     return told;
   });
   for (const { kind: violation, detail } of report.violations) log(`  ${violation}: ${detail}`);
+  settleDirectory(directory, report.violations.length, log);
   return damages.map((damage) => {
     const figures = counts.get(damage) ?? { "no such file": 0, "went on": 0, stopped: 0, "refused reads": 0 };
     const tried = figures["went on"] + figures.stopped + figures["refused reads"];
