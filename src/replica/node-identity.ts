@@ -2,6 +2,7 @@
  * What node.json says (pure): whose directory it is, the tag that tells it from any other, how often it was opened. Reading gives an
  * identity that is whole or one error; nothing in it is guessed.
  */
+import { crc32 } from "node:zlib";
 import { fieldsOf, isCount } from "../../cluster/log/snapshot-meta.js";
 import type { JoinTicket } from "../cluster-control.js";
 import { FatalError } from "../errors.js";
@@ -21,13 +22,16 @@ export interface Identity {
   readonly hasRun: boolean;
 }
 
+/** With a checksum of all else at its end. */
 export function encodeIdentity(identity: Identity): string {
-  return `${JSON.stringify(identity)}\n`;
+  return `${JSON.stringify({ ...identity, check: crc32(JSON.stringify(identity)) })}\n`;
 }
 
 /** Throws `FatalError` `store_corrupt`, or `data_version` for a file of a newer format. */
 export function parseIdentity(path: string, text: string): Identity {
-  const fields = fieldsOf(jsonOf(path, text));
+  const { check, ...fields } = fieldsOf(jsonOf(path, text));
+  // Before anything is believed: a flipped bit would pass for a newer format, another node or another directory. Earlier releases wrote none.
+  if (check !== undefined && check !== crc32(JSON.stringify(fields))) throw damaged(path);
   const { version, nodeId, tag, incarnation, ticket = null, hasRun = false } = fields;
   if (!isCount(version) || version === 0 || typeof nodeId !== "string") throw damaged(path);
   if (version > IDENTITY_VERSION) {

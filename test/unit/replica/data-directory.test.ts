@@ -24,6 +24,7 @@ describe("a data directory", () => {
       incarnation,
       ticket: null,
       hasRun: false,
+      check: expect.any(Number),
     });
     await expect(openDataDirectory(root, "2", 0, NOW_MS)).rejects.toMatchObject({ code: "wrong_node_id" });
   });
