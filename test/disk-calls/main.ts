@@ -1,5 +1,5 @@
 /**
- * `npm run test:disk-calls [-- --only EIO|ENOSPC|short] [--step 1] [--record]`: each call of a scripted run fails once, in every way; ends with
+ * `npm run test:disk-calls [-- --only EIO|ENOSPC|EMFILE|short] [--step 1] [--record]`: each call of a scripted run fails once, in every way; ends with
  * 1 for a violation.
  */
 import { Options } from "../../load/lib/options.js";

@@ -2,7 +2,7 @@
 import { closedTwice, type Failure } from "./failing-calls.js";
 import { type RunOutcome, scriptedRun } from "./scripted-run.js";
 
-export const FAILURES: readonly Failure[] = ["EIO", "ENOSPC", "short"];
+export const FAILURES: readonly Failure[] = ["EIO", "ENOSPC", "EMFILE", "short"];
 
 export interface SweepOptions {
   readonly failure: Failure;
