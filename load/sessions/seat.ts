@@ -124,6 +124,8 @@ export class Seat {
       this.#client = client;
       this.#home = node;
       this.connectedAtMs = performance.now();
+      // Told to leave while it was let in: nobody else would say goodbye on this connection, and its end would be waited for for ever.
+      if (this.#isLeaving) client.disconnect();
       return closed;
     } catch {
       this.refusals += 1;
