@@ -14,20 +14,8 @@ import { type Damage, damageOne, type FileKind } from "./damage.js";
 
 export type Outcome = "no such file" | "went on" | "stopped" | "refused reads";
 
-/** Codes that say which part is damaged, or that it is not what it was. */
-const CLEAR_CODES: ReadonlySet<string> = new Set([
-  "log_corrupt",
-  "store_corrupt",
-  "snapshot_corrupt",
-  "log_version",
-  "store_version",
-  "data_version",
-  "command_version",
-  "directory_unusable",
-  "wrong_node_id",
-  "wrong_cluster",
-  "member_wiped",
-]);
+/** Codes that say which part is damaged. One of another release, node or cluster would send people looking elsewhere. */
+const CLEAR_CODES: ReadonlySet<string> = new Set(["log_corrupt", "store_corrupt", "snapshot_corrupt"]);
 const AFTERMATH_ACKNOWLEDGED = 100;
 
 /** The codes of the lines that a node printed, from `from` on. */
