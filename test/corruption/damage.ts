@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readSync,
+  rmSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -15,17 +16,30 @@ import { join } from "node:path";
 export const FILE_KINDS = {
   "raft log": /^groups\/\d+\/log\/\d+\.seg$/,
   "end mark of the log": /^groups\/\d+\/log\/end\.mark$/,
+  "spare segment of the log": /^groups\/\d+\/log\/spare-\d+\.free$/,
   "snapshot's state": /^groups\/\d+\/snapshots\/snapshot-\d+\/state\.bin$/,
   "snapshot's manifest": /^groups\/\d+\/snapshots\/snapshot-\d+\/manifest\.json$/,
+  /** Links to the store's own, and copies of what it still writes to. */
+  "snapshot's messages": /^groups\/\d+\/snapshots\/snapshot-\d+\/\d+\.(seg|idx|trims)$/,
   "message segment": /^groups\/\d+\/messages\/\d+\.seg$/,
   "index of messages": /^groups\/\d+\/messages\/\d+\.idx$/,
+  "list of trims": /^groups\/\d+\/messages\/\d+\.trims$/,
   "state (lmdb)": /^groups\/\d+\/state\/data\.mdb$/,
+  "lock of the state (lmdb)": /^groups\/\d+\/state\/lock\.mdb$/,
+  "mark of the state's sum": /^groups\/\d+\/state\/summed$/,
   "node.json": /^node\.json$/,
 } as const;
 export type FileKind = keyof typeof FILE_KINDS;
 
-export const DAMAGES = ["bit flipped", "cut short", "sector zeroed", "pages swapped"] as const;
+export const DAMAGES = ["bit flipped", "cut short", "sector zeroed", "pages swapped", "removed"] as const;
 export type Damage = (typeof DAMAGES)[number];
+
+/** One that is empty has nothing in it that could be damaged: it is there or not. */
+const EMPTY_KINDS: ReadonlySet<FileKind> = new Set(["mark of the state's sum"]);
+
+export function damagesOf(kind: FileKind): readonly Damage[] {
+  return DAMAGES.filter((damage) => EMPTY_KINDS.has(kind) === (damage === "removed"));
+}
 
 const SECTOR_BYTES = 512;
 const PAGE_BYTES = 4_096;
@@ -37,8 +51,14 @@ export function damageOne(root: string, kind: FileKind, damage: Damage, random: 
   const names = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) =>
     FILE_KINDS[kind].test(name),
   );
-  const name = names.sort()[Math.floor(random() * names.length)];
+  // Of lists of trims only the last one counts; the one before it may be there still.
+  const first = kind === "list of trims" ? names.length - 1 : 0;
+  const name = names.sort()[first + Math.floor(random() * (names.length - first))];
   if (name === undefined) return null;
+  if (damage === "removed") {
+    rmSync(join(root, name));
+    return `${name}: removed`;
+  }
   const file = openSync(join(root, name), "r+");
   try {
     const where = inflict(file, fstatSync(file).size, damage, random);
