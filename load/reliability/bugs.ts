@@ -63,6 +63,12 @@ export const BUGS: readonly Bug[] = [
     fixed: "src/replica/node-identity.ts",
   },
   {
+    what: "One flipped bit in node.json, which had no checksum, was told as a newer release, as another node's directory or as a wiped disk; or it was believed: a lower incarnation, a log that was never begun",
+    whom: "an operator with a bad disk, who would look for a newer release or another directory; with the incarnation, a node whose proposals come to nothing",
+    kept: "corruption, which took such codes for clear ones; kept: test/unit/replica/node-identity.test.ts",
+    fixed: "src/replica/node-identity.ts (a file without a checksum is read as before)",
+  },
+  {
     what: "Eight bytes of a frame's header made a node set aside up to 64 MiB for a body of which nothing had come",
     whom: "the memory of a node, from any proven peer (without a cluster secret: anybody at the peer port)",
     kept: "fuzzing: room taken at once against bytes that came (test/fuzz/corpus/peer-frames.txt, rule in test/fuzz/target.ts)",
@@ -184,6 +190,24 @@ export const BUGS: readonly Bug[] = [
     whom: "nobody: the lines of the log did show them",
     kept: "reading the kept figures against the log; no test of its own: test/corruption/main.ts",
     fixed: "test/corruption/main.ts, test/crash-places/main.ts",
+  },
+  {
+    what: "(campaign) A node that did not start again, or could not be read, after a crash place or a failed disk call ended the campaign with its message and no row: what was looked for counted as nothing; its directory was removed",
+    whom: "nobody: the campaign did end with 1",
+    kept: "reading; kept: test/crash-places/crash-places.test.ts",
+    fixed: "test/crash-places/single.ts, test/crash-places/main.ts, test/disk-calls/scripted-run.ts",
+  },
+  {
+    what: "(campaign) A failed sync could be ignored unseen: the bytes stayed in the system's cache, and the next start read them",
+    whom: "nobody: the product did not ignore one",
+    kept: "planted: five violations where a failed fdatasync is ignored, none before; kept: test/disk-calls/disk-calls.test.ts",
+    fixed: "test/disk-calls/lost-bytes.ts",
+  },
+  {
+    what: "(campaign) A course with sessions that met a violation under load could wait for ever: a client that was told to leave while a node let it in stayed",
+    whom: "nobody: whoever waited for the campaign",
+    kept: "a violation of corruption on a slow machine; kept: test/unit/load/sessions/seat.test.ts",
+    fixed: "load/sessions/seat.ts",
   },
   {
     what: "(simulator) a will that a stopping node publishes before it hears its client's goodbye was taken for one after a goodbye",

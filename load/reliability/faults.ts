@@ -59,6 +59,7 @@ export const FAULTS: readonly FaultRow[] = [
         "corruption",
         ...["snapshot's state: bit flipped", "snapshot's state: cut short"],
         ...["snapshot's manifest: bit flipped", "snapshot's manifest: cut short"],
+        ...["snapshot's messages: bit flipped", "snapshot's messages: cut short"],
       ),
       test("test/unit/cluster/log/snapshot-faults.test.ts"),
     ],
@@ -72,6 +73,9 @@ export const FAULTS: readonly FaultRow[] = [
         ...["index of messages: bit flipped", "index of messages: cut short"],
         ...["state (lmdb): bit flipped", "state (lmdb): cut short", "state (lmdb): sector zeroed"],
         ...["state (lmdb): pages swapped", "node.json: bit flipped", "node.json: cut short"],
+        ...["list of trims: bit flipped", "list of trims: cut short", "list of trims: sector zeroed"],
+        ...["lock of the state (lmdb): bit flipped", "lock of the state (lmdb): cut short"],
+        "mark of the state's sum: removed",
       ),
       test("test/unit/store/lmdb-state-store.test.ts"),
     ],
@@ -93,7 +97,14 @@ export const FAULTS: readonly FaultRow[] = [
     evidence: [simulated("disk full (ENOSPC)"), campaign("disk-calls", "ENOSPC"), processes("full-disk")],
   },
   { fault: "short writes", evidence: [simulated("write done by half"), campaign("disk-calls", "short")] },
-  { fault: "EMFILE", evidence: [simulated("no descriptors (EMFILE)"), processes("few-descriptors")] },
+  {
+    fault: "EMFILE",
+    evidence: [
+      simulated("no descriptors (EMFILE)"),
+      campaign("disk-calls", "EMFILE"),
+      processes("few-descriptors"),
+    ],
+  },
   { fault: "memory limit", evidence: [processes("little-memory")] },
   {
     fault: "a pause longer than the election timeout",
