@@ -18,16 +18,30 @@ export function newestRows(results: Results, campaign: string): readonly DatedRo
   return [...rows.values()];
 }
 
-/** The newest of every row, with the rounds of all runs since the last one in which something was found: a long campaign is run in parts. */
+/**
+ * The newest of every row, with the rounds of all runs since the last one in which something was found: a long campaign is run in parts.
+ * What was run twice with one seed counts once, as it was run the last time.
+ */
 export function addedRows(results: Results, campaign: string): readonly DatedRow[] {
-  const rounds = new Map<string, number>();
-  for (const { name, rounds: more, violations } of (results.get(campaign) ?? []).flatMap(
-    ({ rows }) => rows,
-  )) {
-    rounds.set(name, violations === 0 ? (rounds.get(name) ?? 0) + more : 0);
+  const roundsByStream = new Map<string, Map<string, number>>();
+  for (const run of results.get(campaign) ?? []) {
+    for (const { name, rounds, violations } of run.rows) {
+      const sound = roundsByStream.get(name) ?? new Map<string, number>();
+      roundsByStream.set(name, sound);
+      if (violations === 0) sound.set(streamOf(run), rounds);
+      else sound.clear();
+    }
   }
-  // Where the newest found something, that one stands alone.
-  return newestRows(results, campaign).map((row) => ({ ...row, rounds: rounds.get(row.name) || row.rounds }));
+  return newestRows(results, campaign).map((row) => {
+    const parts = [...(roundsByStream.get(row.name)?.values() ?? [])];
+    // Where the newest found something, that one stands alone.
+    return parts.length === 0 ? row : { ...row, rounds: parts.reduce((sum, rounds) => sum + rounds, 0) };
+  });
+}
+
+/** What decides a run's random inputs: its seed, or all that was typed where that names none. */
+function streamOf({ command }: CampaignRun): string {
+  return /--seed "?(\d+)/.exec(command)?.[1] ?? command;
 }
 
 /** Runs of the simulator on the commit of the newest one. */

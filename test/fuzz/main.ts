@@ -2,11 +2,11 @@
  * The fuzzer's command line: `npm run fuzz -- [--target NAME] [--inputs N] [--seed S]`. `--save` keeps the inputs that reach most and those
  * with which something was found, `--record` keeps the figures, `--modules` shows what was reached of each. Ends with 1 when something did not hold.
  */
-import { parseArgs } from "node:util";
 import { type CampaignRow, currentCommit, recordRun } from "../../load/reliability/record.js";
-import { numberOf, runCommand } from "../support/command-line.js";
+import { runCommand } from "../support/command-line.js";
 import { type CampaignResult, runCampaign } from "./campaign.js";
 import { appendFound, readCorpus, writeCorpus } from "./corpus.js";
+import { commandOf, type Request, requestOf } from "./request.js";
 import type { TargetPlace } from "./target.js";
 import { TARGETS } from "./targets.js";
 
@@ -14,52 +14,10 @@ const HELP = `npm run fuzz -- [--target NAME]... [--inputs N] [--seconds N] [--s
 targets: ${TARGETS.map(({ name }) => name).join(", ")}
 `;
 
-/** What is wanted of a decoder before a release. */
-const INPUTS = 2_000_000;
 const MIB = 1024 * 1024;
 
 function write(text: string): void {
   process.stdout.write(`${text}\n`);
-}
-
-interface Request {
-  readonly places: readonly TargetPlace[];
-  readonly inputs: number;
-  /** Of each target. */
-  readonly seconds: number;
-  readonly seed: number;
-  readonly save: boolean;
-  readonly record: boolean;
-  readonly modules: boolean;
-}
-
-function requestOf(): Request | null {
-  const { values } = parseArgs({
-    options: {
-      target: { type: "string", multiple: true },
-      inputs: { type: "string", default: String(INPUTS) },
-      seconds: { type: "string", default: String(Number.MAX_SAFE_INTEGER) },
-      seed: { type: "string", default: "1" },
-      save: { type: "boolean", default: false },
-      record: { type: "boolean", default: false },
-      modules: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) return null;
-  const { target: names, save, record, modules } = values;
-  for (const name of names ?? []) {
-    if (!TARGETS.some((place) => place.name === name)) throw new Error(`there is no target ${name}`);
-  }
-  return {
-    places: TARGETS.filter(({ name }) => names === undefined || names.includes(name)),
-    inputs: numberOf(values.inputs, "inputs"),
-    seconds: numberOf(values.seconds, "seconds"),
-    seed: numberOf(values.seed, "seed"),
-    save,
-    record,
-    modules,
-  };
 }
 
 function rowOf(name: string, { figures, branches, findings, seconds }: CampaignResult): CampaignRow {
@@ -88,7 +46,7 @@ async function fuzz(
   const result = await runCampaign({
     place,
     inputs,
-    seconds,
+    ...(seconds === null ? {} : { seconds }),
     seed,
     corpus: readCorpus(name),
     onFinding: ({ input, what, stack }) => {
@@ -114,14 +72,14 @@ async function main(): Promise<number> {
     return 0;
   }
   const commit = currentCommit();
+  write(`--seed ${request.seed}`);
   let violations = 0;
   for (const place of request.places) {
     const begunMs = performance.now();
     const row = await fuzz(place, request);
     violations += row.violations;
     if (!request.record) continue;
-    const { inputs, seed } = request;
-    const command = `npm run fuzz -- --target ${place.name} --inputs ${inputs} --seed ${seed}`;
+    const command = commandOf(place.name, request);
     // A target a run: one that is stopped early keeps what was done.
     recordRun("fuzz", { command, commit, seconds: (performance.now() - begunMs) / 1_000, rows: [row] });
   }

@@ -96,42 +96,63 @@ describe("evidence", () => {
   });
 });
 
-test.each<[string, readonly [number, number][], number, number]>([
-  ["one run", [[100, 0]], 100, 0],
+test.each<[string, readonly [rounds: number, found: number, seed: number][], number, number]>([
+  ["one run", [[100, 0, 1]], 100, 0],
   [
     "a campaign in parts",
     [
-      [100, 0],
-      [50, 0],
-      [7, 0],
+      [100, 0, 1],
+      [50, 0, 2],
+      [7, 0, 3],
     ],
     157,
     0,
   ],
   [
+    "the same random stream counts once, as far as it went the last time",
+    [
+      [100, 0, 1],
+      [50, 0, 2],
+      [70, 0, 1],
+    ],
+    120,
+    0,
+  ],
+  [
     "nothing from before a finding counts",
     [
-      [100, 0],
-      [50, 1],
-      [7, 0],
-      [8, 0],
+      [100, 0, 1],
+      [50, 1, 2],
+      [7, 0, 3],
+      [8, 0, 4],
     ],
     15,
     0,
   ],
   [
+    "what was tried before a finding counts when it is tried again",
+    [
+      [100, 0, 1],
+      [50, 1, 2],
+      [90, 0, 1],
+    ],
+    90,
+    0,
+  ],
+  [
     "a finding stands alone",
     [
-      [100, 0],
-      [50, 2],
+      [100, 0, 1],
+      [50, 2, 1],
     ],
     50,
     2,
   ],
 ])("%s: rounds that are added up", (_what, parts, rounds, violations) => {
-  const runs = parts.map(([more, found], nth) =>
-    runOf([{ name: "a decoder", rounds: more, violations: found, figures: { nth } }], `c${nth}`),
-  );
+  const runs = parts.map(([more, found, seed], nth) => ({
+    ...runOf([{ name: "a decoder", rounds: more, violations: found, figures: { nth } }], `c${nth}`),
+    command: `npm run fuzz -- --target a-decoder --inputs ${more} --seed ${seed}`,
+  }));
   const [row, ...others] = addedRows(new Map([["fuzz", runs]]), "fuzz");
   expect(row).toEqual({
     ...{ name: "a decoder", rounds, violations },
