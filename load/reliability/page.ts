@@ -11,10 +11,13 @@ import {
   addedRows,
   type DatedRow,
   figureOf,
+  type NamesByCampaign,
   newestRows,
   newestSimulations,
   type Results,
+  resultsOf,
   sumOf,
+  untried,
 } from "./results.js";
 
 const INTRODUCTION = `# Reliability
@@ -104,43 +107,56 @@ Faults injected on ${commit}: ${countsOf(newest, true)}.
 Commands: ${newest.map(({ command }) => `\`${command}\``).join(", ")}.`;
 }
 
-function mutants(results: Results): string {
+/** Stands where how often is told. */
+const NOT_RUN = "not run yet";
+
+function mutants(results: Results, notRun: readonly string[]): string {
   return renderMarkdown({
     title: "Planted bugs",
     columns: ["bug", "rule", "nodes", "seeds until it is seen", "at most", "seen as"],
-    rows: newestRows(results, "mutants").map(({ name, rounds, violations, figures }) => [
-      name,
-      String(figures["rule"] ?? ""),
-      String(figures["nodes"] ?? ""),
-      violations === 0 ? formatNumber(rounds) : "NOT SEEN",
-      String(figures["seeds at most"] ?? ""),
-      String(figures["said"] ?? "").slice(0, 120),
-    ]),
+    rows: [
+      ...newestRows(results, "mutants").map(({ name, rounds, violations, figures }) => [
+        name,
+        String(figures["rule"] ?? ""),
+        String(figures["nodes"] ?? ""),
+        violations === 0 ? formatNumber(rounds) : "NOT SEEN",
+        String(figures["seeds at most"] ?? ""),
+        String(figures["said"] ?? "").slice(0, 120),
+      ]),
+      ...notRun.map((name) => [name, "-", "-", NOT_RUN, "-", "-"]),
+    ],
     notes: [
       `${commandOf("mutants")}: each is found by what it breaks, on a seed that the sound program passes, or the simulator is not good enough.`,
     ],
   });
 }
 
+interface PlainCampaign {
+  readonly title: string;
+  readonly campaign: string;
+  /** What its rounds are. */
+  readonly unit: string;
+  readonly note: string;
+  readonly rows: readonly DatedRow[];
+  readonly notRun: readonly string[];
+}
+
 /** A campaign whose rows have figures of their own. */
-function plain(
-  rows: readonly DatedRow[],
-  title: string,
-  campaign: string,
-  unit: string,
-  note: string,
-): string {
+function plain({ title, campaign, unit, note, rows, notRun }: PlainCampaign): string {
   const names = [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))];
   return renderMarkdown({
     title,
     columns: ["", unit, "violations", ...names, "commit"],
-    rows: rows.map(({ name, rounds, violations, figures, commit }) => [
-      name,
-      formatNumber(rounds),
-      formatNumber(violations),
-      ...names.map((figure) => shown(figures[figure])),
-      commit,
-    ]),
+    rows: [
+      ...rows.map(({ name, rounds, violations, figures, commit }) => [
+        name,
+        formatNumber(rounds),
+        formatNumber(violations),
+        ...names.map((figure) => shown(figures[figure])),
+        commit,
+      ]),
+      ...notRun.map((name) => [name, NOT_RUN, "-", ...names.map(() => "-"), "-"]),
+    ],
     notes: [`${commandOf(campaign)}: ${note}`],
   });
 }
@@ -182,57 +198,64 @@ function bugs(): string {
   });
 }
 
-/** Throws when a fault has no result. */
-export function renderPage(results: Results): string {
+/** Campaigns that are told row by row, in the order of the page. */
+const PLAIN: readonly Pick<PlainCampaign, "title" | "campaign" | "unit" | "note">[] = [
+  {
+    title: "Crash points",
+    campaign: "crash-places",
+    unit: "died there",
+    note: "a process that kills itself at a moment, under load.",
+  },
+  {
+    title: "Damaged files",
+    campaign: "corruption",
+    unit: "damaged files",
+    note: "a file of one of three nodes is damaged while it is down; it goes on or says what is damaged and is replaced, and nobody else notices.",
+  },
+  {
+    title: "Failing disk calls",
+    campaign: "disk-calls",
+    unit: "calls that failed",
+    note: "each of Node's file calls of a whole life of a node fails once; what a failed sync was to write is lost.",
+  },
+  {
+    title: "Faults on processes",
+    campaign: "faults",
+    unit: "rounds",
+    note: "three nodes under load, with sessions that move between them.",
+  },
+  {
+    title: "Fuzzing",
+    campaign: "fuzz",
+    unit: "inputs",
+    note: "inputs that reach new branches of a decoder are kept and changed further. Inputs are those of all runs since something was last found; of runs with the same seed, those of the last.",
+  },
+  {
+    title: "Soak",
+    campaign: "soak",
+    unit: "minutes",
+    note: "mixed load with a random fault now and then; memory, descriptors and disk at the end.",
+  },
+];
+
+/** Tells of `names` alone what was recorded, and which of them have no result yet. Throws when a fault has none. */
+export function renderPage(recorded: Results, names: NamesByCampaign): string {
+  const results = resultsOf(names, recorded);
+  const notRun = (campaign: string): readonly string[] => untried(names, results, campaign);
   return `${[
     INTRODUCTION,
     invariants(),
     faults(results),
     simulation(results),
-    mutants(results),
-    plain(
-      newestRows(results, "crash-places"),
-      "Crash points",
-      "crash-places",
-      "died there",
-      "a process that kills itself at a moment, under load.",
-    ),
-    plain(
+    mutants(results, notRun("mutants")),
+    ...PLAIN.map((one) => {
+      const known = one.campaign === "fuzz" ? addedRows(results, "fuzz") : newestRows(results, one.campaign);
       // Some damage cannot be done to some files: two pages of a small one.
-      newestRows(results, "corruption").filter(({ rounds, violations }) => rounds + violations > 0),
-      "Damaged files",
-      "corruption",
-      "damaged files",
-      "a file of one of three nodes is damaged while it is down; it goes on or says what is damaged and is replaced, and nobody else notices.",
-    ),
-    plain(
-      newestRows(results, "disk-calls"),
-      "Failing disk calls",
-      "disk-calls",
-      "calls that failed",
-      "each of Node's file calls of a whole life of a node fails once; what a failed sync was to write is lost.",
-    ),
-    plain(
-      newestRows(results, "faults"),
-      "Faults on processes",
-      "faults",
-      "rounds",
-      "three nodes under load, with sessions that move between them.",
-    ),
-    plain(
-      addedRows(results, "fuzz"),
-      "Fuzzing",
-      "fuzz",
-      "inputs",
-      "inputs that reach new branches of a decoder are kept and changed further. Inputs are those of all runs since something was last found.",
-    ),
-    plain(
-      newestRows(results, "soak"),
-      "Soak",
-      "soak",
-      "minutes",
-      "mixed load with a random fault now and then; memory, descriptors and disk at the end.",
-    ),
+      const isDone = ({ rounds, violations }: DatedRow): boolean =>
+        one.campaign !== "corruption" || rounds + violations > 0;
+      const rows = known.filter(isDone);
+      return plain({ ...one, rows, notRun: notRun(one.campaign) });
+    }),
     badInput(),
     bugs(),
     `## Limits\n\n${LIMITS.map((limit) => `- ${limit}`).join("\n")}`,

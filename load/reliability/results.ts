@@ -4,9 +4,29 @@ import type { CampaignRow, CampaignRun } from "./record.js";
 /** Runs by campaign, oldest first. */
 export type Results = ReadonlyMap<string, readonly CampaignRun[]>;
 
+/** What there is to be tried, by campaign; a campaign that is not in it tries what it finds. */
+export type NamesByCampaign = ReadonlyMap<string, readonly string[]>;
+
 /** A row with the commit of its run. */
 export interface DatedRow extends CampaignRow {
   readonly commit: string;
+}
+
+/** The results without what is not there to be tried any more. */
+export function resultsOf(names: NamesByCampaign, results: Results): Results {
+  const known = [...results].map(([campaign, runs]): [string, readonly CampaignRun[]] => {
+    const there = names.get(campaign);
+    if (there === undefined) return [campaign, runs];
+    const kept = runs.map((run) => ({ ...run, rows: run.rows.filter(({ name }) => there.includes(name)) }));
+    return [campaign, kept.filter(({ rows }) => rows.length > 0)];
+  });
+  return new Map(known);
+}
+
+/** What is there to be tried and was not, or was not recorded. */
+export function untried(names: NamesByCampaign, results: Results, campaign: string): readonly string[] {
+  const rows = newestRows(results, campaign);
+  return (names.get(campaign) ?? []).filter((name) => !rows.some((row) => row.name === name));
 }
 
 /** The newest of every row of a campaign, in the order in which the rows first came. */

@@ -11,6 +11,7 @@ import { INVARIANTS } from "../../../load/reliability/invariants.js";
 import { renderPage } from "../../../load/reliability/page.js";
 import { type CampaignRun, recordedCampaigns, recordedRuns } from "../../../load/reliability/record.js";
 import { addedRows, type Results, sumOf } from "../../../load/reliability/results.js";
+import { TRIED } from "../../reliability/tables.js";
 import { FAULT_KINDS } from "../../sim/fault-kind.js";
 
 const root = repositoryRoot();
@@ -42,6 +43,16 @@ describe("RELIABILITY.md", () => {
       evidence.flatMap((one) => (one.kind === "simulated" ? one.faults : [])),
     );
     expect(asked.filter((fault) => !FAULT_KINDS.some((kind) => kind === fault))).toEqual([]);
+  });
+
+  test("asks campaigns for what they try", () => {
+    const asked = FAULTS.flatMap(({ evidence }) =>
+      evidence.flatMap((one) => (one.kind === "campaign" ? [one] : [])),
+    );
+    const unknown = asked.flatMap(({ campaign, rows }) =>
+      (rows ?? []).filter((row) => TRIED.get(campaign)?.includes(row) !== true),
+    );
+    expect(unknown).toEqual([]);
   });
 
   test("every bug has something that is kept", () => {
@@ -179,25 +190,43 @@ describe("the page", () => {
   };
 
   test("has a row of its own for every fault, every class of bad input and every bug", () => {
-    const page = renderPage(everything());
+    const page = renderPage(everything(), TRIED);
     for (const { fault } of FAULTS) expect(page).toContain(`| ${fault} |`);
     for (const { input } of [...BAD_INPUT, ...PEER_INPUT]) expect(page).toContain(`| ${input} |`);
     for (const { what } of BUGS) expect(page).toContain(`| ${what.replaceAll("|", "\\|")} |`);
     expect(page).not.toMatch(/undefined|NaN/);
   });
 
+  test("tells nothing of what is not tried any more", () => {
+    const gone = runOf([{ name: "gone", rounds: 3, violations: 1, figures: { "a figure of its own": 1 } }]);
+    const results = everything();
+    for (const campaign of TRIED.keys()) results.set(campaign, [...(results.get(campaign) ?? []), gone]);
+    const page = renderPage(results, TRIED);
+    expect(page).not.toMatch(/\| gone \||NOT SEEN|a figure of its own/);
+  });
+
+  test("has a row for everything that is tried, with a result or not", () => {
+    const page = renderPage(everything(), TRIED);
+    for (const name of [...TRIED.values()].flat()) expect(page).toContain(`\n| ${name} |`);
+    const fuzzed = runOf([{ name: "raft-log", rounds: 3_000, violations: 0, figures: { corpus: 9 } }]);
+    const other = renderPage(everything().set("fuzz", [fuzzed]), TRIED);
+    expect(other).toContain("\n| raft-log | 3,000 | 0 | 9 | c1 |\n");
+    expect(other).toContain("\n| state-store | not run yet | - | - | - |\n");
+    expect(other).toMatch(/\n\| no snapshot is taken after a change of membership \|.* not run yet \|/);
+  });
+
   test("is what was recorded, word for word; as long as it is not there, it cannot be made", () => {
     const results = new Map(recordedCampaigns().map((campaign) => [campaign, recordedRuns(campaign)]));
     if (existsSync(join(root, "RELIABILITY.md"))) {
-      expect(wordsIn("RELIABILITY.md")).toBe(renderPage(results));
-    } else expect(() => renderPage(results)).toThrow("--record");
+      expect(wordsIn("RELIABILITY.md")).toBe(renderPage(results, TRIED));
+    } else expect(() => renderPage(results, TRIED)).toThrow("--record");
   });
 
   test("is not made while a campaign is missing", () => {
     for (const campaign of everything().keys()) {
       const results = everything();
       results.delete(campaign);
-      expect(() => renderPage(results), campaign).toThrow("--record");
+      expect(() => renderPage(results, TRIED), campaign).toThrow("--record");
     }
   });
 });
