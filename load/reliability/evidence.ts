@@ -8,6 +8,8 @@ export interface Shown {
   readonly where: string;
   readonly rounds: string;
   readonly result: string;
+  /** Of the runs that are shown; none where every commit is tried. */
+  readonly commits: readonly string[];
 }
 
 function verdict(violations: number): string {
@@ -17,7 +19,7 @@ function verdict(violations: number): string {
 /** Throws when there is nothing to show: no row of the page is empty. */
 export function show(fault: string, evidence: Evidence, results: Results): Shown {
   if (evidence.kind === "test") {
-    return { where: `\`${evidence.file}\``, rounds: "every `npm test`", result: "passes" };
+    return { where: `\`${evidence.file}\``, rounds: "every `npm test`", result: "asserted", commits: [] };
   }
   if (evidence.kind === "simulated") return showSimulated(fault, evidence.faults, results);
   const { campaign, rows: names } = evidence;
@@ -33,6 +35,7 @@ export function show(fault: string, evidence: Evidence, results: Results): Shown
     where: `${commandOf(campaign)}${what}`,
     rounds: formatNumber(rounds),
     result: verdict(violations),
+    commits: [...new Set(rows.map(({ commit }) => commit))],
   };
 }
 
@@ -46,6 +49,7 @@ function showSimulated(fault: string, kinds: readonly string[], results: Results
     where: `${commandOf("sim")} (${kinds.join(", ")})`,
     rounds: formatNumber(times),
     result: verdict(violations),
+    commits: [...new Set(runs.map(({ commit }) => commit))],
   };
 }
 

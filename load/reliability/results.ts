@@ -10,6 +10,8 @@ export type NamesByCampaign = ReadonlyMap<string, readonly string[]>;
 /** A row with the commit of its run. */
 export interface DatedRow extends CampaignRow {
   readonly commit: string;
+  /** Of that run; where rounds were added up, of all runs that had them. */
+  readonly commands: readonly string[];
 }
 
 /** The results without what is not there to be tried any more. */
@@ -33,7 +35,9 @@ export function untried(names: NamesByCampaign, results: Results, campaign: stri
 export function newestRows(results: Results, campaign: string): readonly DatedRow[] {
   const rows = new Map<string, DatedRow>();
   for (const run of results.get(campaign) ?? []) {
-    for (const row of run.rows) rows.set(row.name, { ...row, commit: run.commit });
+    for (const row of run.rows) {
+      rows.set(row.name, { ...row, commit: run.commit, commands: [run.command] });
+    }
   }
   return [...rows.values()];
 }
@@ -43,19 +47,21 @@ export function newestRows(results: Results, campaign: string): readonly DatedRo
  * What was run twice with one seed counts once, as it was run the last time.
  */
 export function addedRows(results: Results, campaign: string): readonly DatedRow[] {
-  const roundsByStream = new Map<string, Map<string, number>>();
+  const soundByName = new Map<string, Map<string, { readonly rounds: number; readonly command: string }>>();
   for (const run of results.get(campaign) ?? []) {
     for (const { name, rounds, violations } of run.rows) {
-      const sound = roundsByStream.get(name) ?? new Map<string, number>();
-      roundsByStream.set(name, sound);
-      if (violations === 0) sound.set(streamOf(run), rounds);
+      const sound = soundByName.get(name) ?? new Map();
+      soundByName.set(name, sound);
+      if (violations === 0) sound.set(streamOf(run), { rounds, command: run.command });
       else sound.clear();
     }
   }
   return newestRows(results, campaign).map((row) => {
-    const parts = [...(roundsByStream.get(row.name)?.values() ?? [])];
+    const parts = [...(soundByName.get(row.name)?.values() ?? [])];
     // Where the newest found something, that one stands alone.
-    return parts.length === 0 ? row : { ...row, rounds: parts.reduce((sum, rounds) => sum + rounds, 0) };
+    if (parts.length === 0) return row;
+    const rounds = parts.reduce((sum, part) => sum + part.rounds, 0);
+    return { ...row, rounds, commands: parts.map(({ command }) => command) };
   });
 }
 

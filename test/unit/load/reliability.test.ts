@@ -91,8 +91,25 @@ describe("evidence", () => {
     expect(show("pause", { kind: "simulated", faults: ["pause"] }, results)).toMatchObject({
       rounds: "42",
       result: "no violation",
+      commits: ["new"],
     });
     expect(sumOf(sim, ({ violations }) => violations)).toBe(1);
+  });
+
+  test("of a campaign names the commits of the newest runs of its rows", () => {
+    const row = (name: string) => ({ name, rounds: 3, violations: 0, figures: {} });
+    const faults: Results = new Map([
+      ["faults", [runOf([row("a"), row("b")], "c1"), runOf([row("b")], "c2"), runOf([row("c")], "c3")]],
+    ]);
+    const commitsOf = (...rows: string[]): readonly string[] =>
+      show("f", { kind: "campaign", campaign: "faults", rows }, faults).commits;
+    expect([commitsOf("a"), commitsOf("b"), commitsOf("a", "b")]).toEqual([["c1"], ["c2"], ["c1", "c2"]]);
+  });
+
+  test("of a test is that it is asserted, on whichever commit", () => {
+    expect(show("f", { kind: "test", file: "test/a.test.ts" }, new Map())).toMatchObject({
+      ...{ rounds: "every `npm test`", result: "asserted", commits: [] },
+    });
   });
 
   test("that is missing is an error, whether of a kind, a campaign or a row", () => {
@@ -168,7 +185,14 @@ test.each<[string, readonly [rounds: number, found: number, seed: number][], num
   expect(row).toEqual({
     ...{ name: "a decoder", rounds, violations },
     ...{ figures: { nth: parts.length - 1 }, commit: `c${parts.length - 1}` },
+    commands: expect.any(Array),
   });
+  expect(
+    sumOf(
+      runs.filter(({ command }) => row?.commands.includes(command)),
+      (one) => one.rounds,
+    ),
+  ).toBe(rounds);
   expect(others).toEqual([]);
 });
 
@@ -213,6 +237,23 @@ describe("the page", () => {
     expect(other).toContain("\n| raft-log | 3,000 | 0 | 9 | c1 |\n");
     expect(other).toContain("\n| state-store | not run yet | - | - | - |\n");
     expect(other).toMatch(/\n\| no snapshot is taken after a change of membership \|.* not run yet \|/);
+  });
+
+  test("gives the commands of all that it shows, and of nothing else", () => {
+    const row = (name: string) => ({ name, rounds: 3, violations: 0, figures: {} });
+    const ran = (command: string, ...names: string[]): CampaignRun => ({
+      ...runOf(names.map(row)),
+      command,
+    });
+    const results = everything()
+      .set("fuzz", [ran("old", "raft-log"), ran("a --seed 1", "commands"), ran("a --seed 2", "commands")])
+      .set("mutants", [ran("replaced", "one vote too few elects"), ran("m", "one vote too few elects")])
+      .set("soak", [ran("soak 1", "mixed"), ran("soak 2", "mixed")]);
+    const page = renderPage(results, TRIED);
+    for (const commands of ["`old`, `a --seed 1`, `a --seed 2`", "`m`", "`soak 2`"]) {
+      expect(page).toContain(`\nCommands: ${commands}.\n`);
+    }
+    expect(page).not.toMatch(/`(?:replaced|soak 1)`/);
   });
 
   test("is what was recorded, word for word; as long as it is not there, it cannot be made", () => {
