@@ -1,6 +1,7 @@
 /**
- * `npm run test:faults -- [--rounds 10] [--only kill-leader,...] [--seed N] [--json FILE] [--record]`: three nodes under load and everything
- * that may befall them; exit code 1 for a violation, for a scenario that could not run here, and for a tool that does not bite.
+ * `npm run test:faults -- [--rounds 10] [--only kill-leader,...] [--seed N] [--hold-ms 5000] [--pause-ms 10] [--bulk-mib 1907] [--json FILE]
+ * [--record]`: three nodes under load and everything that may befall them; exit code 1 for a violation, for a scenario that could not run
+ * here, and for a tool that does not bite.
  */
 import { writeFileSync } from "node:fs";
 import { CATALOGUE, type CampaignConditions, SCENARIO_NAMES, type ScenarioName } from "./faults/catalogue.js";
@@ -137,7 +138,8 @@ async function main(): Promise<number> {
   const file = given.text("json", "");
   if (file !== "") writeFileSync(file, `${JSON.stringify({ seed, rounds, results }, null, 2)}\n`);
   if (given.has("record")) {
-    const command = `npm run test:faults -- --rounds ${rounds} --only ${names.join(",")} --seed ${seed}`;
+    const chosen = given.chosenToo(["hold-ms", "pause-ms", "bulk-mib"]);
+    const command = `npm run test:faults -- --rounds ${rounds} --only ${names.join(",")} --seed ${seed}${chosen}`;
     const seconds = Math.round((performance.now() - startedMs) / 1000);
     console.log(recordRun("faults", { command, commit, seconds, rows: results.map(recorded) }));
   }

@@ -278,7 +278,7 @@ async function main(): Promise<number> {
   if (file !== "")
     writeFileSync(file, `${JSON.stringify({ seed, minutes, trends, figures, samples: soak.samples })}\n`);
   if (given.has("record")) {
-    const command = `npm run soak -- --minutes ${minutes} --seed ${seed}`;
+    const command = `npm run soak -- --minutes ${minutes} --seed ${seed}${given.chosenToo(["fault-seconds"])}`;
     const row = {
       name: "mixed load with faults",
       rounds: minutes,

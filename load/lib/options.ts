@@ -13,13 +13,18 @@ function refuse(message: string): never {
 export class Options {
   readonly #values: Readonly<Record<string, OptionValue | undefined>>;
 
-  constructor(names: readonly string[], switches: readonly string[] = []) {
+  /** `args`: of the command line, unless given. */
+  constructor(names: readonly string[], switches: readonly string[] = [], args?: readonly string[]) {
     const options = Object.fromEntries([
       ...names.map((name) => [name, { type: "string" as const }] as const),
       ...switches.map((name) => [name, { type: "boolean" as const }] as const),
     ]);
     try {
-      this.#values = parseArgs({ options, strict: true }).values as Record<string, OptionValue | undefined>;
+      const given = args === undefined ? {} : { args: [...args] };
+      this.#values = parseArgs({ options, strict: true, ...given }).values as Record<
+        string,
+        OptionValue | undefined
+      >;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const known = Object.keys(options).map((name) => `--${name}`);
@@ -29,8 +34,16 @@ export class Options {
 
   /** Those of `names` that were given, as one would type them behind `npm run NAME`; "" for none. */
   chosen(names: readonly string[]): string {
-    const typed = names.filter((name) => this.has(name)).map((name) => ` --${name} "${this.#values[name]}"`);
-    return typed.length === 0 ? "" : ` --${typed.join("")}`;
+    const typed = this.chosenToo(names);
+    return typed === "" ? "" : ` --${typed}`;
+  }
+
+  /** The same behind options that are always named. */
+  chosenToo(names: readonly string[]): string {
+    return names
+      .filter((name) => this.has(name))
+      .map((name) => ` --${name}${this.#values[name] === true ? "" : ` "${this.#values[name]}"`}`)
+      .join("");
   }
 
   has(name: string): boolean {
