@@ -92,6 +92,60 @@ describe("control characters", () => {
   });
 });
 
+describe("ids in the paths of HTTP", () => {
+  const pathsOf = (id: string): readonly string[] =>
+    ["clients", "sessions"].map((kind) => `/${kind}/${encodeURIComponent(id)}`);
+  const remove = (path: string): Promise<Response> => fetch(`${node.url}${path}`, { method: "DELETE" });
+  const sessionIds = async (): Promise<readonly string[]> =>
+    (await jsonOf(await fetch(`${node.url}/sessions`))).sessions.map(({ clientId }) => clientId).sort();
+
+  /** CONNECT of 3.1.1 that leaves a session. */
+  async function kept(id: string): Promise<RawClient> {
+    const client = await RawClient.open(node.mqttPort);
+    client.send(packet(0x10, text("MQTT"), bytes("04 00 00 00"), text(id)));
+    await client.expect("20 02 00 00");
+    return client;
+  }
+
+  it.each([
+    ["#", "#"],
+    ["+", "+"],
+    ["+/+", "+/+"],
+    ["/", "/"],
+    ["one level of one that is there", "a"],
+    ["a wildcard below one that is there", "a/#"],
+    ["NUL", "a/b\0"],
+    ["LF", "a/b\n"],
+    ["CR LF and a header", "a/b\r\nX-Evil: 1"],
+    ["escape", "\u001b[2J"],
+    ["DEL", "a/b\u007f"],
+    ["an escape of an escape", "a%2Fb"],
+  ])("%s is the id of nobody: nothing is disconnected, nothing is forgotten", async (_name, id) => {
+    const bystander = await kept("a/b");
+    for (const path of pathsOf(id)) {
+      const answer = await remove(path);
+      expect([answer.status, answer.headers.get("x-evil")]).toEqual([404, null]);
+    }
+    await bystander.expectNothing();
+    expect([await clientIds(), await sessionIds()]).toEqual([["a/b"], ["a/b"]]);
+    for (const path of pathsOf("a/b")) expect((await remove(path)).status).toBe(204);
+    await bystander.expectClosed();
+    expect(await sessionIds()).toEqual([]);
+  });
+
+  it.each(["#", "+", "/", "a/b", "%23"])("the session of %s is forgotten, and no other", async (id) => {
+    const clients = [await kept("bystander"), await kept(id)];
+    expect(await sessionIds()).toEqual(["bystander", id].sort());
+    const [, path = ""] = pathsOf(id);
+    expect((await jsonOf(await fetch(`${node.url}${path}`))).clientId).toBe(id);
+    expect((await remove(path)).status).toBe(204);
+    await clients[1]?.expectClosed();
+    expect([await clientIds(), await sessionIds()]).toEqual([["bystander"], ["bystander"]]);
+    expect((await remove("/sessions/bystander")).status).toBe(204);
+    await clients[0]?.expectClosed();
+  });
+});
+
 it("a client id that is in use goes to who comes last, and the first is closed: one connection, never two", async () => {
   const first = await RawClient.connected(node.mqttPort, "wanted");
   const second = await RawClient.connected(node.mqttPort, "wanted");

@@ -243,7 +243,7 @@ describe("refusals", () => {
     ["one level of a filter", "+", "", 400, "invalid_topic"],
     ["a topic of the broker's own", "$SYS/uptime", "", 400, "invalid_topic"],
     ["NUL", "a\0b", "", 400, "invalid_topic"],
-    ["an option that is none", "a", "?qos=3", 400, "invalid_request"],
+    ["QoS 3, which is none", "a", "?qos=3", 400, "invalid_request"],
     ["an escape that is none", "a", "?qos=%zz", 400, "invalid_request"],
   ])("%s", async (_name, topic, query, status, code) => {
     await expectProblem(await publish(topic, "x", {}, query), status, code);

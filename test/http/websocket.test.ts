@@ -109,6 +109,24 @@ describe("what travels on it", () => {
       1009,
       "payload_too_large",
     ],
+    [
+      "a length that no double holds",
+      clientFrame(Opcode.Binary, "", { length: 2n ** 53n + 1n }),
+      1009,
+      "payload_too_large",
+    ],
+    [
+      "a length whose lower half is small",
+      clientFrame(Opcode.Binary, "ab", { length: 2n ** 62n + 2n }),
+      1009,
+      "payload_too_large",
+    ],
+    [
+      "a length with the highest bit, which must be 0 (RFC 6455, 5.2)",
+      clientFrame(Opcode.Binary, "ab", { length: 2n ** 63n + 2n }),
+      1009,
+      "payload_too_large",
+    ],
   ])("%s ends the connection", async (_name, frame, code, counted) => {
     const { host, served } = await startServing();
     const raw = await openUpgraded(host);

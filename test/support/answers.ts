@@ -21,6 +21,8 @@ export interface Answer extends RecordAnswer {
   readonly topics: readonly { readonly name: string }[];
   readonly messages: readonly RecordAnswer[];
   readonly clients: readonly { readonly id: string }[];
+  readonly clientId: string;
+  readonly sessions: readonly { readonly clientId: string }[];
 }
 
 /** The JSON of an answer. */

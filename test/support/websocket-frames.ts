@@ -10,7 +10,7 @@ export interface FrameOptions {
   /** Reserved bits: 4 says "compressed". */
   readonly reserved?: number;
   /** Instead of the payload's own length. */
-  readonly length?: number;
+  readonly length?: number | bigint;
 }
 
 /** A frame as a client sends it. */
@@ -24,9 +24,9 @@ export function clientFrame(
   const first = (fin ? 0x80 : 0) | (reserved << 4) | opcode;
   const maskBit = masked ? 0x80 : 0;
   let head: Buffer;
-  if (announced < 126) head = Buffer.from([first, maskBit | announced]);
+  if (announced < 126) head = Buffer.from([first, maskBit | Number(announced)]);
   else if (announced < 65_536) {
-    head = Buffer.from([first, maskBit | 126, announced >> 8, announced & 255]);
+    head = Buffer.from([first, maskBit | 126, Number(announced) >> 8, Number(announced) & 255]);
   } else {
     head = Buffer.alloc(10);
     head[0] = first;

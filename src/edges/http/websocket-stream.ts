@@ -25,12 +25,17 @@ export interface WebSocketStreamOptions {
 
 type Done = (error?: Error | null) => void;
 
+/** Messages above the ceiling, lengths that are no numbers any more, and more fragments than anybody needs. */
+const TOO_LARGE: ReadonlySet<string> = new Set([
+  "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH",
+  "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
+  "WS_ERR_TOO_MANY_BUFFERED_PARTS",
+]);
+
 /** What an error of the receiver means. Errors of the socket have other codes: an ordinary end. */
 function refusalOf({ code }: NodeJS.ErrnoException): ErrorCode | null {
   if (code?.startsWith("WS_ERR_") !== true) return null;
-  const isTooLarge =
-    code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" || code === "WS_ERR_TOO_MANY_BUFFERED_PARTS";
-  return isTooLarge ? "payload_too_large" : "invalid_request";
+  return TOO_LARGE.has(code) ? "payload_too_large" : "invalid_request";
 }
 
 export class WebSocketStream extends Duplex {
