@@ -120,7 +120,7 @@ export const BAD_INPUT: readonly BadInput[] = [
       ...packetsInside("CONNACK, which servers send", "PUBLISH with packet id 0", "PUBLISH at QoS 3"),
       ...frames("a reserved opcode", "a frame that is not masked"),
     ],
-    http: publish("an option that is none"),
+    http: publish("QoS 3, which is none"),
   },
   {
     input: "QoS 2 identifiers again and again without PUBREL",
@@ -176,7 +176,10 @@ export const BAD_INPUT: readonly BadInput[] = [
     webSocket: tried("test/mqtt/websocket.test.ts")(
       "a client is listed with its address, disconnected by its id, and taken over from TCP",
     ),
-    http: "no such thing: no client ids",
+    http: names(
+      "%s is the id of nobody: nothing is disconnected, nothing is forgotten",
+      "the session of %s is forgotten, and no other",
+    ),
   },
   {
     input:
@@ -220,7 +223,11 @@ export const BAD_INPUT: readonly BadInput[] = [
   {
     input: "numbers beyond numbers, in pages and elsewhere",
     mqtt: "no such thing: numbers are of fixed width",
-    webSocket: frames("a message without an end"),
+    webSocket: frames(
+      "a length that no double holds",
+      "a length whose lower half is small",
+      "a length with the highest bit, which must be 0 (RFC 6455, 5.2)",
+    ),
     http: [
       ...numbers("%s is none, on every route", "%s is none of ours, in history and in streams"),
       ...json("a number that no double holds"),

@@ -33,7 +33,12 @@ export const FAULTS: readonly FaultRow[] = [
   },
   {
     fault: "power loss of one node, with pauses",
-    evidence: [simulated("power loss of one node"), processes("power-loss-of-one")],
+    evidence: [
+      simulated("power loss of one node"),
+      // All lose it, while some stand still: more than is asked for.
+      simulated("power cut among pauses"),
+      processes("power-loss-of-one"),
+    ],
   },
   {
     fault: "torn log tail",
@@ -123,11 +128,14 @@ export const FAULTS: readonly FaultRow[] = [
   },
   {
     fault: "loss, reordering and duplication between peers",
-    evidence: [simulated("frame lost", "frame twice"), processes("packet-loss", "packets-doubled")],
+    evidence: [
+      simulated("frame lost", "frame twice", "frame overtaken"),
+      processes("packet-loss", "packets-doubled"),
+    ],
   },
   {
     fault: "replacing a member during a partition",
-    evidence: [simulated("member replaced"), processes("replaced-in-partition", "members")],
+    evidence: [simulated("member replaced"), processes("replaced-in-partition")],
   },
   { fault: "a node back with a wiped disk", evidence: [simulated("disk wiped"), processes("wiped")] },
   {
