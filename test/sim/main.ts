@@ -2,25 +2,22 @@
  * The simulator's command line: `npm run sim -- --seeds N [--first S] [--nodes 1|3|5]` runs many seeds on all cores, `--seed S --trace`
  * tells the story of one. Ends with 1 when a rule was broken.
  */
-import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
 import { currentCommit, recordRun } from "../../load/reliability/record.js";
-import { numberOf, runCommand } from "../support/command-line.js";
+import { runCommand } from "../support/command-line.js";
 import { cpuMsSince } from "./cpu.js";
 import { runCrew } from "./crew.js";
 import { Figures } from "./figures.js";
-import type { Length, Size } from "./profile.js";
+import type { Size } from "./profile.js";
+import { commandOf, type Request, requestOf, SIZES } from "./request.js";
 import { shrink } from "./shrink.js";
-import { type Mode, type RunOptions, run } from "./simulation.js";
+import { run } from "./simulation.js";
 import type { Assignment } from "./worker.js";
 
-const SIZES: readonly Size[] = [1, 3, 5];
-const MODES: readonly Mode[] = ["both", "safety", "liveness"];
 /** Of ten seeds, when nobody says how many nodes. */
 const MIX: readonly Size[] = [3, 5, 3, 1, 3, 5, 3, 1, 3, 5];
 const PROGRESS_MS = 10_000;
 
-const HELP = `npm run sim -- [--seeds N] [--first S] [--nodes 1|3|5] [--short] [--mode M] [--jobs J] [--record]
+const HELP = `npm run sim -- [--seeds N] [--first S] [--nodes 1|3|5] [--mode M] [--jobs J] [--short | --record]
 npm run sim -- --seed S --nodes 1|3|5 [--short] [--mode M] [--trace] [--shrink]
 npm run sim -- --replay JSON [--trace]     what --shrink printed
 
@@ -29,62 +26,6 @@ modes: both (usual), safety (nothing is ever wrong), liveness (a majority that i
 
 function write(text: string): void {
   process.stdout.write(`${text}\n`);
-}
-
-interface Request {
-  readonly first: number;
-  readonly seeds: number;
-  /** `null` for the mix. */
-  readonly nodes: Size | null;
-  readonly length: Length;
-  readonly mode: Mode;
-  readonly jobs: number;
-  readonly isRecorded: boolean;
-  /** One seed is run here, and its story told. */
-  readonly isOne: boolean;
-  readonly trace: boolean;
-  readonly shrink: boolean;
-  /** A schedule that was made smaller. */
-  readonly replay: RunOptions | null;
-}
-
-function requestOf(): Request | null {
-  const { values } = parseArgs({
-    options: {
-      seeds: { type: "string", default: "100" },
-      first: { type: "string", default: "1" },
-      seed: { type: "string" },
-      nodes: { type: "string" },
-      short: { type: "boolean", default: false },
-      mode: { type: "string", default: "both" },
-      jobs: { type: "string", default: String(availableParallelism()) },
-      record: { type: "boolean", default: false },
-      trace: { type: "boolean", default: false },
-      shrink: { type: "boolean", default: false },
-      replay: { type: "string" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) return null;
-  const nodes = SIZES.find((known) => String(known) === values.nodes) ?? null;
-  if (values.nodes !== undefined && nodes === null) throw new Error("--nodes takes 1, 3 or 5");
-  const replay: RunOptions | null = values.replay === undefined ? null : JSON.parse(values.replay);
-  const mode = MODES.find((known) => known === values.mode);
-  if (mode === undefined) throw new Error(`--mode takes ${MODES.join(", ")}`);
-  const isOne = values.seed !== undefined || replay !== null;
-  return {
-    first: numberOf(values.seed ?? values.first, values.seed === undefined ? "first" : "seed"),
-    seeds: isOne ? 1 : numberOf(values.seeds, "seeds"),
-    nodes,
-    length: values.short ? "short" : "long",
-    mode,
-    jobs: Math.max(1, numberOf(values.jobs, "jobs")),
-    isRecorded: values.record,
-    isOne,
-    trace: values.trace,
-    shrink: values.shrink,
-    replay,
-  };
 }
 
 /** A seed's number of nodes, where nobody says: the same in every run. */
@@ -124,12 +65,6 @@ async function runOne({
   return 1;
 }
 
-/** What else was typed. */
-function chosenOf({ first, nodes, length, mode }: Request): string {
-  const size = nodes === null ? "" : ` --nodes ${nodes}`;
-  return ` --first ${first}${size}${length === "short" ? " --short" : ""}${mode === "both" ? "" : ` --mode ${mode}`}`;
-}
-
 async function runMany(request: Request): Promise<number> {
   const { seeds, jobs, isRecorded, mode } = request;
   const commit = isRecorded ? currentCommit() : "";
@@ -159,8 +94,12 @@ async function runMany(request: Request): Promise<number> {
     `seeds ${seeds} in ${seconds.toFixed(0)} s: ${Math.round((seeds / seconds) * 3_600)} seeds/hour, violations ${violations}`,
   );
   if (isRecorded) {
-    const command = `npm run sim -- --seeds ${seeds}${chosenOf(request)}`;
-    recordRun("sim", { command, commit, seconds, rows: run.map((figures) => figures.row(mode)) });
+    recordRun("sim", {
+      command: commandOf(request),
+      commit,
+      seconds,
+      rows: run.map((figures) => figures.row(mode)),
+    });
   }
   return violations === 0 ? 0 : 1;
 }
