@@ -20,7 +20,7 @@ export interface CampaignOptions {
   readonly corpus: readonly Uint8Array[];
   /** An input that takes longer hangs; ten seconds when left out: even at the lowest priority beside others. */
   readonly hangMs?: number;
-  /** After so many processes that were lost, there is something to mend first; five when left out. */
+  /** After so many processes that were lost it ends: there is something to mend first; five when left out. */
   readonly livesMax?: number;
   readonly onFinding: (finding: Finding) => void;
   readonly onProgress: (text: string) => void;
@@ -31,7 +31,9 @@ export interface CampaignResult {
   readonly branches: { readonly reached: number; readonly all: number };
   readonly findings: number;
   readonly seconds: number;
-  /** As few inputs as reach what all reached. */
+  /** Too many processes were lost: figures are as far as the last of them told, and what reached most was not chosen. */
+  readonly isCutShort: boolean;
+  /** As few inputs as reach what all reached; none when it was cut short. */
   readonly corpus: readonly Uint8Array[];
   readonly modules: readonly { readonly path: string; readonly reached: number; readonly all: number }[];
 }
@@ -45,20 +47,33 @@ const HEAP_MAX_MIB = 512;
 const LAST_WORDS_MAX = 4_096;
 const PROGRESS_MS = 30_000;
 
+/** What a process told of itself. */
+type Told = Omit<CampaignResult, "findings" | "seconds" | "isCutShort">;
+
 type Ending =
   | {
       readonly kind: "done";
-      readonly result: Omit<CampaignResult, "findings" | "seconds">;
+      readonly result: Told;
       /** When the last input was tried: what comes after it is no fuzzing. */
       readonly endedMs: number;
     }
   | {
       readonly kind: "lost";
+      /** As far as it came to tell. */
+      readonly result: Told;
       readonly input: Buffer;
       readonly tried: number;
       readonly why: string;
       readonly lastWords: string;
     };
+
+/** Of a process that was lost before its first word. */
+const NOTHING_TOLD: Told = {
+  figures: { inputs: 0, corpus: 0, longestMs: 0, memoryPeak: 0, allocationPeak: 0 },
+  branches: { reached: 0, all: 0 },
+  corpus: [],
+  modules: [],
+};
 
 interface Life {
   readonly inputs: number;
@@ -70,7 +85,7 @@ interface Life {
   readonly grown: Uint8Array[];
 }
 
-/** Runs until so many inputs are tried, or the time is over. Rejects when too many processes were lost. */
+/** Runs until so many inputs are tried, the time is over, or too many processes were lost. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const home = mkdtempSync(join(tmpdir(), "jangada-fuzz-"));
   try {
@@ -82,7 +97,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
 
 async function runLives(options: CampaignOptions, home: string): Promise<CampaignResult> {
   const begunMs = performance.now();
-  const { livesMax = LIVES_MAX } = options;
+  const { livesMax = LIVES_MAX, seconds: secondsMax = Number.POSITIVE_INFINITY } = options;
   const grown = [...options.corpus];
   const known = new Set<string>();
   let findings = 0;
@@ -96,30 +111,32 @@ async function runLives(options: CampaignOptions, home: string): Promise<Campaig
     known.add(finding.what);
     told(finding);
   };
+  let last = NOTHING_TOLD;
+  const elapsedS = (): number => (performance.now() - begunMs) / 1_000;
   for (let life = 0; ; life += 1) {
-    const inputs = options.inputs - tried;
-    const ending = await runProcess({ ...options, onFinding: toldOnce }, { inputs, life, home, grown });
+    const [inputs, seconds] = [options.inputs - tried, secondsMax - elapsedS()];
+    const ending = await runProcess(
+      { ...options, seconds, onFinding: toldOnce },
+      { inputs, life, home, grown },
+    );
+    // One that died at once has told nothing: what is known is what those before it told.
+    if (ending.result !== NOTHING_TOLD) last = ending.result;
     if (ending.kind === "done") {
-      const { figures } = ending.result;
-      const seconds = (ending.endedMs - begunMs) / 1_000;
-      return { ...ending.result, figures: { ...figures, inputs: tried + figures.inputs }, findings, seconds };
+      tried += last.figures.inputs;
+      const figures = { ...last.figures, inputs: tried };
+      return { ...last, figures, findings, seconds: (ending.endedMs - begunMs) / 1_000, isCutShort: false };
     }
     tried += ending.tried;
     // Each of them: two that die of the same signal need not have died of the same.
     told({ input: ending.input, what: ending.why, stack: ending.lastWords });
-    if (life + 1 >= livesMax) throw new Error(`${options.place.name}: ${livesMax} processes were lost`);
+    if (life + 1 < livesMax) continue;
+    const figures = { ...last.figures, inputs: tried };
+    return { ...last, figures, findings, seconds: elapsedS(), isCutShort: true, corpus: [] };
   }
 }
 
 function runProcess(
-  {
-    place,
-    seed,
-    onFinding,
-    onProgress,
-    hangMs = HANG_MS,
-    seconds = Number.POSITIVE_INFINITY,
-  }: CampaignOptions,
+  { place, seed, onFinding, onProgress, seconds, hangMs = HANG_MS }: CampaignOptions & { seconds: number },
   { inputs, life, home, grown }: Life,
 ): Promise<Ending> {
   const slate = new Slate(join(home, "input"));
@@ -151,40 +168,44 @@ function runProcess(
       slate.close();
       const died = `the process died of ${signal ?? `an error, with exit code ${code}`}`;
       const why = hung ? `an input did not come back within ${hangMs} ms` : died;
-      resolve(heard() ?? { kind: "lost", ...last, why, lastWords });
+      const { ending, result } = heard();
+      resolve(ending ?? { kind: "lost", result, ...last, why, lastWords });
     });
   });
 }
 
-/** Takes down what the process tells; gives the ending when it told that it is done. */
+/** Takes down what the process tells; gives that, and the ending when it told that it is done. */
 function listen(
   child: ChildProcess,
   grown: Uint8Array[],
   onFinding: CampaignOptions["onFinding"],
   onProgress: CampaignOptions["onProgress"],
-): () => Ending | null {
-  let [corpus, modules]: [readonly Uint8Array[], CampaignResult["modules"]] = [[], []];
-  let done: Ending | null = null;
+): () => { readonly ending: Ending | null; readonly result: Told } {
+  let result: Told = NOTHING_TOLD;
+  let ending: Ending | null = null;
   let toldMs = performance.now();
   let endedMs = toldMs;
   child.on("message", (report: Report) => {
     if (report.kind === "new") grown.push(report.input);
     else if (report.kind === "finding") onFinding({ ...report, input: Buffer.from(report.input) });
-    else if (report.kind === "smallest") [corpus, modules] = [report.inputs, report.modules];
-    else if (report.kind === "done") {
-      const { figures, branches } = report;
-      done = { kind: "done", result: { figures, branches, corpus, modules }, endedMs };
+    else if (report.kind === "smallest") {
+      result = { ...result, corpus: report.inputs, modules: report.modules };
     } else {
+      const { figures, branches } = report;
+      result = { ...result, figures, branches };
+      if (report.kind === "done") {
+        ending = { kind: "done", result, endedMs };
+        return;
+      }
       endedMs = performance.now();
       if (endedMs - toldMs < PROGRESS_MS) return;
       toldMs = endedMs;
-      const { figures, branches } = report;
       onProgress(
         `${figures.inputs} inputs, corpus ${figures.corpus}, branches ${branches.reached} of ${branches.all}`,
       );
     }
   });
-  return () => done;
+  return () => ({ ending, result });
 }
 
 /** Calls `hung` when one input is tried for too long. */

@@ -20,7 +20,10 @@ function write(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function rowOf(name: string, { figures, branches, findings, seconds }: CampaignResult): CampaignRow {
+function rowOf(
+  name: string,
+  { figures, branches, findings, seconds, isCutShort }: CampaignResult,
+): CampaignRow {
   return {
     name,
     rounds: figures.inputs,
@@ -34,6 +37,7 @@ function rowOf(name: string, { figures, branches, findings, seconds }: CampaignR
       "longest input ms": Math.round(figures.longestMs),
       "memory peak MiB": Math.round(figures.memoryPeak / MIB),
       "largest allocation KiB": Math.round(figures.allocationPeak / 1024),
+      ...(isCutShort ? { "ended early": "too many processes were lost" } : {}),
     },
   };
 }
@@ -55,7 +59,9 @@ async function fuzz(
     },
     onProgress: (text) => write(`${name}: ${text}`),
   });
-  if (save) write(`${name}: ${result.corpus.length} inputs kept in ${writeCorpus(name, result.corpus)}`);
+  // One that was cut short has not chosen any: those that there are stay.
+  if (save && !result.isCutShort)
+    write(`${name}: ${result.corpus.length} inputs kept in ${writeCorpus(name, result.corpus)}`);
   if (modules) {
     for (const { path, reached, all } of result.modules) write(`  ${path}: ${reached} of ${all} branches`);
   }

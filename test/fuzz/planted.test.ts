@@ -111,11 +111,7 @@ describe("instrumented code", () => {
 describe("a process that is watched", () => {
   const built = join(repositoryRoot(), "dist", "test", "fuzz", "campaign.js");
 
-  async function campaign(
-    name: string,
-    inputs: number,
-    livesMax = 1,
-  ): Promise<[CampaignResult | null, Finding[]]> {
+  async function campaign(name: string, inputs: number, livesMax = 1): Promise<[CampaignResult, Finding[]]> {
     expect(existsSync(built), "npm run build comes first").toBe(true);
     const { runCampaign: run } = (await import(built)) as { runCampaign: typeof runCampaign };
     const found: Finding[] = [];
@@ -130,12 +126,13 @@ describe("a process that is watched", () => {
       livesMax,
       onFinding,
       onProgress: () => undefined,
-    }).catch(() => null);
+    });
     return [result, found];
   }
 
   it("is ended when it does not come back, and the input is known", { timeout: 60_000 }, async () => {
-    const [, found] = await campaign("hang", 2_000);
+    const [result, found] = await campaign("hang", 2_000);
+    expect([result.findings, result.isCutShort, found.length]).toEqual([1, true, 1]);
     expect(found[0]?.what).toBe("an input did not come back within 1500 ms");
     expect(found[0]?.input.toString("latin1", 0, 4)).toBe("loop");
   });
@@ -144,12 +141,23 @@ describe("a process that is watched", () => {
     const [result, found] = await campaign("crash", 20_000, 2);
     expect(found.map(({ what }) => what)).toEqual(["the process died of SIGKILL"]);
     expect(found[0]?.input.toString("latin1", 0, 3)).toBe("die");
-    expect([result?.figures.inputs, result?.findings]).toEqual([20_000, 1]);
+    expect([result.figures.inputs, result.findings, result.isCutShort]).toEqual([20_000, 1, false]);
   });
 
-  it("tells when a decoder takes more room than it may", async () => {
+  it("is not begun again for ever: what was tried and found until then is told", {
+    timeout: 60_000,
+  }, async () => {
+    const [result, found] = await campaign("fatal", 50_000, 3);
+    expect(found.map(({ what }) => what)).toEqual(Array(3).fill("the process died of SIGKILL"));
+    expect(found.map(({ input }) => input.toString("latin1", 0, 3))).toEqual(Array(3).fill("die"));
+    expect(result).toMatchObject({ findings: 3, isCutShort: true, corpus: [] });
+    expect(result.figures.inputs).toBeGreaterThanOrEqual(3);
+    expect(result.figures.inputs).toBeLessThan(50_000);
+  });
+
+  it("tells when a decoder takes more room than it may", { timeout: 60_000 }, async () => {
     const [result, found] = await campaign("greedy", 5_000);
-    expect(result?.findings).toBeGreaterThan(0);
+    expect(result.findings).toBeGreaterThan(0);
     expect(found[0]?.what).toMatch(/bytes were taken at once for an input of \d+/);
   });
 });
