@@ -86,7 +86,7 @@ export class MemberChanges {
   /** Hands the leadership to `to`, or to the voter that is furthest (""). Gives the new leader. Rejects with `transfer_failed`, `member_unknown`. */
   async transfer(to: NodeId | ""): Promise<NodeId> {
     const { params } = await this.#onLeader(METHODS.transfer, { id: to }, (given) => this.#transfer(given));
-    return String(params["leaderId"]);
+    return idOf({ id: params["leaderId"] });
   }
 
   /** An entry was applied; `change` is what it said if it was one of membership. */
@@ -308,8 +308,12 @@ function idOf({ id }: CallParams): NodeId {
   throw new ClusterError("call_failed", "a peer names a node by what is no id");
 }
 
+/** The same of what is no text. Throws `call_failed`. */
 function memberOf({ peer, tag, wantsVote }: CallParams): Member {
-  return { peer: String(peer ?? ""), tag: String(tag ?? ""), wantsVote: wantsVote === true };
+  const [address, directory] = [peer ?? "", tag ?? ""];
+  if (typeof address === "string" && typeof directory === "string")
+    return { peer: address, tag: directory, wantsVote: wantsVote === true };
+  throw new ClusterError("call_failed", "a peer describes a node by what is no text");
 }
 
 /** The tag tells a data directory, wherever it is now; where one is not known yet the address has to do. */

@@ -6,6 +6,7 @@
 import type { Calls } from "./calls.js";
 import type { CoreStatus } from "./core-types.js";
 import { ClusterError } from "./errors.js";
+import { fieldsOf, isCount } from "./log/snapshot-meta.js";
 import { pause } from "./pause.js";
 import type { LogIndex, NodeId } from "./types.js";
 
@@ -111,7 +112,8 @@ export class Reads {
         if (role === "leader") return await this.#confirm();
         if (leaderId !== "") {
           const { params } = await calls.call(leaderId, METHOD, {}, { timeoutMs: ATTEMPT_MS });
-          if (typeof params["index"] === "number") return params["index"];
+          const { index } = fieldsOf(params);
+          if (isCount(index)) return index;
         }
       } catch (error) {
         if (error instanceof ClusterError && error.code === "shutdown") throw error;

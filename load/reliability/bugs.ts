@@ -336,4 +336,10 @@ export const BUGS: readonly Bug[] = [
     kept: "test/unit/cluster/snapshot-keeper.test.ts, npm run test:faults -- --only newcomer",
     fixed: "cluster/snapshot-keeper.ts",
   },
+  {
+    what: "What a leader answered was believed: an index that is none let a read go on at once, from before the question, and a node that is none was given out as the new leader; what asked to be let in with an address that is no text was written down as `[object Object]`",
+    whom: "nobody among sound nodes of one release: who reads by way of a leader that is none of ours",
+    kept: "test/unit/cluster/reads.test.ts, test/unit/cluster/member-changes.test.ts, test/fuzz/corpus/peer-answers.txt, test/fuzz/corpus/peer-calls.found.txt",
+    fixed: "cluster/reads.ts, cluster/member-changes.ts",
+  },
 ];

@@ -43,6 +43,11 @@ export const TARGETS: readonly TargetPlace[] = [
     module: "peer-calls",
     covers: ["cluster/calls", "cluster/member", "cluster/transport/frame-codec"],
   },
+  {
+    name: "peer-answers",
+    module: "peer-answers",
+    covers: ["cluster/calls", "cluster/reads", "cluster/wall-clocks", "cluster/member-"],
+  },
   { name: "commands", module: "commands", covers: ["src/commands/codec/", "src/state-machine/"] },
   {
     name: "state-file",

@@ -228,3 +228,26 @@ test("a voter that no roster names, of a group from before there were peers, is 
   expect(await outcome(leader.changes.add("1", member("1")))).toBe("member_exists");
   expect(leader.proposed).toEqual([]);
 });
+
+test.each<unknown>([undefined, null, 3, "", "0", "__proto__", ["3"], {}, { toString: 1 }])(
+  "a leader that says %j took over names nobody: the call failed",
+  async (leaderId) => {
+    peers.join("1").handle("transfer", async () => ({ params: { leaderId } }));
+    const { changes } = new PlayedMember(peers, "2", "1", THREE);
+    expect(await outcome(changes.transfer("3"))).toBe("call_failed");
+  },
+);
+
+test.each<object>([{ peer: {} }, { peer: { toString: 1 } }, { peer: 7 }, { tag: ["t5"] }, { tag: true }])(
+  "a node that is described by %j is not added",
+  async (what) => {
+    const leader = new PlayedMember(peers, "1", "1", THREE);
+    const params = { id: "5", ...member("5"), ...what };
+    const asked = peers.join("2").call("1", "member-add", params, { timeoutMs: 100 });
+    await expect(asked).rejects.toMatchObject({
+      code: "call_failed",
+      message: expect.stringContaining("no text"),
+    });
+    expect(leader.proposed).toEqual([]);
+  },
+);

@@ -170,6 +170,21 @@ describe("a follower", () => {
     expect(lost).toBeGreaterThan(2);
   });
 
+  test.each([-1, 1.5, 2 ** 53, Number.MAX_VALUE, "4", [4], null, true, undefined])(
+    "asks again when its leader answers with %j, which is no index",
+    async (index) => {
+      const answers: unknown[] = [index, index, 4];
+      peers.join("1").handle("read-index", async () => ({ params: { index: answers.shift() } }));
+      const follower = reader("2", "follower", "1");
+      follower.reads.applied(9);
+      const seen = watch(follower.reads.barrier());
+      await turnOfLoop();
+      expect([seen.state, answers.length]).toEqual(["open", 2]);
+      await pass(3);
+      expect([seen.state, answers.length, ticker.pending]).toEqual(["read", 0, 0]);
+    },
+  );
+
   test("waits for a leader while there is none, and asks the next one when its own does not lead any more", async () => {
     const former = reader("1", "follower", "");
     const next = reader("3", "leader", "3");
