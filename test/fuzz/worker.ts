@@ -57,7 +57,15 @@ function watchAllocations(coverage: Coverage): void {
   }
 }
 
-async function main({ order, corpus }: Errand, tell: (report: Report) => void): Promise<void> {
+/** Resolves when it is on its way: a process that ends takes what waits in it along. */
+function tell(report: Report): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined) resolve();
+    else process.send(report, undefined, undefined, () => resolve());
+  });
+}
+
+async function main({ order, corpus }: Errand): Promise<void> {
   const { module, covers, inputs, seconds, seed } = order;
   const endMs = performance.now() + seconds * 1_000;
   const coverage = new Coverage();
@@ -75,23 +83,22 @@ async function main({ order, corpus }: Errand, tell: (report: Report) => void): 
     seed,
     coverage,
     onInput: (input) => slate.write(input),
-    onFinding: (finding) => tell({ kind: "finding", ...finding }),
-    onNew: (input) => tell({ kind: "new", input }),
+    onFinding: (finding) => void tell({ kind: "finding", ...finding }),
+    onNew: (input) => void tell({ kind: "new", input }),
   });
   await fuzzer.take([Buffer.alloc(0), ...(await target.seeds()), ...corpus]);
   while (fuzzer.figures.inputs < inputs && performance.now() < endMs) {
     await fuzzer.run(Math.min(PROGRESS_EVERY, inputs - fuzzer.figures.inputs));
-    tell({ kind: "progress", figures: fuzzer.figures, branches: coverage.branches });
+    void tell({ kind: "progress", figures: fuzzer.figures, branches: coverage.branches });
     // A decoder that waits for nothing would never let this process hear that its parent is gone.
     await turn();
   }
-  tell({ kind: "smallest", inputs: fuzzer.smallest(), modules: coverage.modules });
-  tell({ kind: "done", figures: fuzzer.figures, branches: coverage.branches });
+  await tell({ kind: "smallest", inputs: fuzzer.smallest(), modules: coverage.modules });
+  await tell({ kind: "done", figures: fuzzer.figures, branches: coverage.branches });
 }
 
 // Some decoders leave timers and listeners behind: it ends when all is told, or nobody is there to be told.
 process.on("disconnect", () => process.exit(1));
 process.once("message", (errand: Errand) => {
-  const tell = (report: Report): void => void process.send?.(report);
-  void main(errand, tell).then(() => process.disconnect());
+  void main(errand).then(() => process.disconnect());
 });
