@@ -1,9 +1,11 @@
 /**
  * The Raft log's segments. Damage to a real log: it opens with nothing that was not written, or says so in our own codes and changes nothing; one flipped bit
- * loses no more than the last write. A log that somebody made up, checksums and all: coded errors, or something that can be read and gone on with.
+ * loses no more than the last write. A log that somebody made up, checksums, the mark of its end and all: coded errors, or something that
+ * can be read and gone on with.
  */
 import { crc32 } from "node:zlib";
 import { ClusterError } from "../../../cluster/errors.js";
+import { END_MARK_NAME } from "../../../cluster/log/end-mark.js";
 import { SegmentLog } from "../../../cluster/log/segment-log.js";
 import { EMPTY_CONF_STATE, type Entry, EntryKind, type SnapshotMeta } from "../../../cluster/types.js";
 import { SimulatedDisk, seededRandom } from "../../support/simulated-disk.js";
@@ -16,6 +18,11 @@ const FRAME_HEADER_BYTES = 24;
 /** Damage is no newer format: every version has its checksum. */
 const DAMAGE_CODES: ReadonlySet<string> = new Set(["log_corrupt"]);
 const FORGED_CODES: ReadonlySet<string> = new Set([...DAMAGE_CODES, "log_version"]);
+/** Of the mark of the log's end: two slots, written in turn. */
+const MARK = `${DIR}/${END_MARK_NAME}`;
+const SLOT_BYTES = 20;
+const SLOT_STEP = 4096;
+const MARKS_BYTES = 2 * SLOT_BYTES;
 
 const metaAt = (index: number, term: number): SnapshotMeta => ({
   index,
@@ -145,10 +152,23 @@ async function tryDamage(script: Buffer): Promise<void> {
   await goOn(log, disk, DAMAGE_CODES);
 }
 
+/** Whether an input is damage; else whether the slots of a mark come before its segments. */
+const isDamage = (input: Buffer): boolean => ((input[0] ?? 0) & 1) === 0;
+const hasMark = (input: Buffer): boolean => ((input[0] ?? 0) & 3) === 3;
+const segmentsAt = (input: Buffer): number => 1 + (hasMark(input) ? MARKS_BYTES : 0);
+
+function markOf(slots: Buffer): Buffer {
+  const file = Buffer.alloc(2 * SLOT_STEP);
+  file.set(slots.subarray(0, SLOT_BYTES), 0);
+  file.set(slots.subarray(SLOT_BYTES, MARKS_BYTES), SLOT_STEP);
+  return file;
+}
+
 /** Segments one after the other, each with its length (u16) in front, zeros behind it. */
-async function tryForged(bytes: Buffer): Promise<void> {
+async function tryForged(input: Buffer): Promise<void> {
   const files = new Map<string, Buffer>();
-  let rest = bytes;
+  let rest = input.subarray(segmentsAt(input));
+  if (hasMark(input)) files.set(MARK, markOf(input.subarray(1)));
   for (let number = 1; rest.length > 2 && number <= 3; number += 1) {
     const end = Math.min(rest.length, 2 + rest.readUInt16LE(0));
     const segment = Buffer.alloc(Math.max(SEGMENT_BYTES, end - 2));
@@ -180,6 +200,13 @@ function repairSegment(bytes: Buffer): void {
   }
 }
 
+/** The same of a slot of the mark. */
+function repairSlot(slot: Buffer): void {
+  if (slot.length < SLOT_BYTES) return;
+  slot.write("JNGE", 0, "latin1");
+  slot.writeUInt32LE(crc32(slot.subarray(0, 16)), 16);
+}
+
 function withoutZeros(bytes: Buffer): Buffer {
   let end = bytes.length;
   while (end > 0 && bytes[end - 1] === 0) end -= 1;
@@ -195,9 +222,12 @@ async function seeds(): Promise<Buffer[]> {
   const packed = segments.map((bytes) =>
     Buffer.concat([Buffer.from([bytes.length & 255, bytes.length >> 8]), bytes]),
   );
-  const forged = [...packed.map((one) => one), Buffer.concat(packed)].map((bytes) =>
+  const mark = files.get(MARK) ?? Buffer.alloc(2 * SLOT_STEP);
+  const slots = [0, SLOT_STEP].map((at) => mark.subarray(at, at + SLOT_BYTES));
+  const forged = [...packed, Buffer.concat(packed)].flatMap((bytes) => [
     Buffer.concat([Buffer.from([1]), bytes]),
-  );
+    Buffer.concat([Buffer.from([3]), ...slots, bytes]),
+  ]);
   const scripts = Array.from({ length: 32 }, (_, i) => Buffer.from([0, i, i >> 2, i * 37, i, i * 11, i * 5]));
   return [...forged, ...scripts];
 }
@@ -211,17 +241,19 @@ export const target: Target = {
   dictionary: [
     "JNGF",
     "JNGLOG\r\n",
+    "JNGE",
     '"commit":1',
     '"snapshot":null',
     Buffer.from([0, 0, 0, 0, 0, 0, 240, 63]),
   ],
   repair: (input) => {
-    if ((input[0] ?? 0) % 2 === 0) return;
-    for (let at = 1; at + 2 < input.length; ) {
+    if (isDamage(input)) return;
+    if (hasMark(input)) for (const at of [1, 1 + SLOT_BYTES]) repairSlot(input.subarray(at, at + SLOT_BYTES));
+    for (let at = segmentsAt(input); at + 2 < input.length; ) {
       const end = Math.min(input.length, at + 2 + input.readUInt16LE(at));
       repairSegment(input.subarray(at + 2, end));
       at = end;
     }
   },
-  run: (input) => ((input[0] ?? 0) % 2 === 0 ? tryDamage(input.subarray(1)) : tryForged(input.subarray(1))),
+  run: (input) => (isDamage(input) ? tryDamage(input.subarray(1)) : tryForged(input)),
 };
