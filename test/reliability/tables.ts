@@ -4,7 +4,7 @@
  */
 import { SCENARIO_NAMES } from "../../load/faults/catalogue.js";
 import type { NamesByCampaign } from "../../load/reliability/results.js";
-import { DAMAGES, FILE_KINDS } from "../corruption/damage.js";
+import { damagesOf, FILE_KINDS, type FileKind } from "../corruption/damage.js";
 import { FAILURES } from "../disk-calls/sweep.js";
 import { TARGETS } from "../fuzz/targets.js";
 import { MUTANTS } from "../sim/mutants/mutants.js";
@@ -15,6 +15,11 @@ export const TRIED: NamesByCampaign = new Map<string, readonly string[]>([
   ["mutants", [...PLANTS, ...MUTANTS].map(({ name }) => name)],
   ["fuzz", TARGETS.map(({ name }) => name)],
   ["faults", SCENARIO_NAMES],
-  ["corruption", Object.keys(FILE_KINDS).flatMap((kind) => DAMAGES.map((damage) => `${kind}: ${damage}`))],
+  [
+    "corruption",
+    (Object.keys(FILE_KINDS) as FileKind[]).flatMap((kind) =>
+      damagesOf(kind).map((damage) => `${kind}: ${damage}`),
+    ),
+  ],
   ["disk-calls", FAILURES],
 ]);
