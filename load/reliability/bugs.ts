@@ -342,4 +342,22 @@ export const BUGS: readonly Bug[] = [
     kept: "test/unit/cluster/reads.test.ts, test/unit/cluster/member-changes.test.ts, test/fuzz/corpus/peer-answers.txt, test/fuzz/corpus/peer-calls.found.txt",
     fixed: "cluster/reads.ts, cluster/member-changes.ts",
   },
+  {
+    what: "A flipped bit in a key of LMDB's branches sent writes to another leaf than reads, and one in a length had nodes overlap: a commit was not there at the next start, or failed with words about a disk",
+    whom: "whoever runs the node: its small state lost what a sound commit wrote, where it should say that the disk damaged it",
+    kept: "test/fuzz/corpus/state-store.found.txt",
+    fixed: "src/store/lmdb-tree.ts",
+  },
+  {
+    what: "A leader's answer was believed whatever it held: a read went on at an index that is none, and a transfer's new leader or a joining node's address could be no text at all",
+    whom: "nobody without a faulty peer that was let in: a read that is older than it may be, an address in the log that nobody can dial",
+    kept: "test/unit/cluster/reads.test.ts, test/fuzz/corpus/peer-calls.found.txt",
+    fixed: "cluster/reads.ts, cluster/member-changes.ts",
+  },
+  {
+    what: "(simulator) What waited for the end of a pause that was cut short was overtaken on its own connection by what was sent later",
+    whom: "nobody: publishes of one client seemed to stand in another order than they were sent",
+    kept: "seeds 541608 of 3 nodes and 541775 of 5 nodes (at 286807a)",
+    fixed: "test/sim/world.ts (wake), test/sim/nemesis.ts",
+  },
 ];

@@ -70,13 +70,15 @@ function damageOfTrees(file: number, meta: Buffer, pageBytes: number): string | 
     root: meta.readBigUInt64LE(ENTRIES_ROOT_AT),
     childrenMin: 2,
     isKeyBytes: (bytes: number) => bytes > 0,
+    compareKeys: (a: Buffer, b: Buffer) => a.compare(b),
     onValue: null,
   };
   const lists: Buffer[] = [];
   const onValue = (list: Buffer): number => lists.push(Buffer.from(list));
   const root = meta.readBigUInt64LE(FREE_ROOT_AT);
   const isKeyBytes = (bytes: number): boolean => bytes === 8;
-  const free = { ...whole, root, childrenMin: 1, isKeyBytes, onValue };
+  const compareKeys = (a: Buffer, b: Buffer): number => Number(a.readBigUInt64LE(0) - b.readBigUInt64LE(0));
+  const free = { ...whole, root, childrenMin: 1, isKeyBytes, compareKeys, onValue };
   const damage = damageOf(entries) ?? damageOf(free);
   if (damage !== null) return damage;
   return lists.every((list) => pages.takeFree(list)) ? null : "a page that is in use counts as free";
