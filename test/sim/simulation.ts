@@ -63,6 +63,8 @@ const CLIENTS_MS = 60_000;
 /** And within which whoever was to come and to go has: an ask that was lost is only given up after ten seconds. */
 const SETTLING_MS = 15_000;
 
+/** A node that was asked for a command is waited for so long. */
+const ASKED_MS = 2_500;
 /** Ticks for which a cut lasts beside which commands are taken. */
 const BESIDE_A_CUT_TICKS = 60;
 /** Ticks for which a majority is watched that is left alone, at least; at most twice that. */
@@ -196,16 +198,26 @@ class Simulation {
     this.#nemesis.mendAll();
   }
 
-  /** Asks one of some nodes, and another one when that does not know what became of it. */
+  /**
+   * Asks one of some nodes, and another one when that does not know what became of it, or says nothing: it may be cut off from a leader
+   * that the others hear.
+   */
   async #commits(what: string, nodes: readonly SimNode[]): Promise<void> {
+    const world = this.#world;
     let isCommitted = false;
     let asked: Life | null = null;
+    let askedMs = 0;
+    let times = 0;
     await this.#until(what, () => {
-      if (isCommitted || asked?.scope.alive === true) return isCommitted;
-      asked = nodes.find(({ isServing }) => isServing)?.life ?? null;
-      asked?.submit({ kind: "tick" }, ({ kind }) => {
-        asked = null;
-        isCommitted = kind !== "failed";
+      const isPatient = world.nowMs - askedMs < ASKED_MS;
+      if (isCommitted || (asked?.scope.alive === true && isPatient)) return isCommitted;
+      const serving = nodes.filter(({ isServing }) => isServing);
+      const life = serving[times % Math.max(1, serving.length)]?.life ?? null;
+      times += 1;
+      [asked, askedMs] = [life, world.nowMs];
+      life?.submit({ kind: "tick" }, ({ kind }) => {
+        if (asked === life) asked = null;
+        isCommitted ||= kind !== "failed";
       });
       return false;
     });
