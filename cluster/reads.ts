@@ -6,7 +6,7 @@
 import type { Calls } from "./calls.js";
 import type { CoreStatus } from "./core-types.js";
 import { ClusterError } from "./errors.js";
-import { fieldsOf, isCount } from "./log/snapshot-meta.js";
+import { isCount } from "./log/snapshot-meta.js";
 import { pause } from "./pause.js";
 import type { LogIndex, NodeId } from "./types.js";
 
@@ -112,7 +112,7 @@ export class Reads {
         if (role === "leader") return await this.#confirm();
         if (leaderId !== "") {
           const { params } = await calls.call(leaderId, METHOD, {}, { timeoutMs: ATTEMPT_MS });
-          const { index } = fieldsOf(params);
+          const index = params["index"];
           if (isCount(index)) return index;
         }
       } catch (error) {
