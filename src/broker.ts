@@ -90,8 +90,8 @@ export interface Broker {
   /** Topics whose name starts with `prefix`, ordered by name, after the name `after`, `limit` at most. */
   topics(prefix: string, after: string | null, limit: number): readonly TopicView[];
 
-  /** The retained messages that match, oldest first; expired ones left out. */
-  retained(filters: FilterSet): readonly StoredMessage[];
+  /** The retained messages that match, oldest first; expired ones left out, unless they are asked for. */
+  retained(filters: FilterSet, expiredToo?: boolean): readonly StoredMessage[];
 
   /** Kept messages of a topic after a position, oldest first; expired ones left out. */
   history(topic: TopicRef, after: number, limit: number): Promise<ReadPage>;

@@ -8,5 +8,4 @@ export const LIMITS: readonly string[] = [
   "Peers prove that they know the cluster's secret; what travels between them is neither encrypted nor signed.",
   "There is no authentication of clients and no access control yet: nothing of that kind is tried.",
   "Rounds of the fault campaign share two cores with three nodes and their clients: times in it are upper bounds.",
-  "A retained message that is on its way at QoS 2 is given up, and its PUBREL never comes, where the client subscribes anew, another message is retained meanwhile and the connection is lost before PUBREC: its packet identifier stays in use at the client until its session ends.",
 ];

@@ -62,15 +62,17 @@ export class LocalBroker implements Broker {
     return this.#options.replica.machine.listTopics(prefix, after, limit).map((topic) => this.#view(topic));
   }
 
-  retained(filters: FilterSet): readonly StoredMessage[] {
+  retained(filters: FilterSet, expiredToo = false): readonly StoredMessage[] {
     const { replica, nowMs } = this.#options;
     const { exactTopic } = filters;
     const { machine } = replica;
+    // At the beginning of time nothing has expired.
+    const atMs = expiredToo ? 0 : nowMs();
     if (exactTopic !== null) {
-      const only = machine.retained(exactTopic, nowMs());
+      const only = machine.retained(exactTopic, atMs);
       return only === undefined ? [] : [only];
     }
-    return machine.retainedMatching(matcherOf(filters), nowMs());
+    return machine.retainedMatching(matcherOf(filters), atMs);
   }
 
   async history(topic: TopicRef, after: number, limit: number): Promise<ReadPage> {

@@ -1,5 +1,6 @@
 /** How far a session is with one source, as the machine keeps it: what comes out of order is put into its place. */
 import type { SubscriptionOptions } from "../commands/command.js";
+import { limits } from "../limits.js";
 import type { DeliveryState, RetainedPass } from "./session-view.js";
 
 const NONE: readonly number[] = Object.freeze([]);
@@ -46,15 +47,39 @@ function thinned(positions: readonly number[], isKept: (position: number) => boo
   return kept.length === 0 ? NONE : Object.freeze(kept);
 }
 
+/**
+ * Positions that are gone and kept track of, the lowest: as many as a connection has under way, and as many again that it passes over unsent
+ * before it waits until that is committed (the edge, retained-feed.ts).
+ */
+const GONE_MAX = 2 * limits.unsettledMax;
+
 export class PassProgress extends DeliveryProgress implements RetainedPass {
   readonly source: number;
   readonly asOf: number;
   readonly subscriptions: readonly SubscriptionOptions[];
+  gone: readonly number[] = NONE;
 
   constructor(source: number, asOf: number, subscriptions: readonly SubscriptionOptions[]) {
     super(0);
     this.source = source;
     this.asOf = asOf;
     this.subscriptions = subscriptions;
+  }
+
+  override take(news: ProgressNews): void {
+    super.take(news);
+    if (this.gone.length === 0) return;
+    const isKnown = new Set([...this.done, ...this.received]);
+    this.gone = thinned(this.gone, (position) => position > this.through && !isKnown.has(position));
+  }
+
+  /** The message at this position, which it matches at QoS 2, is gone. Returns whether anything has changed. */
+  lose(position: number): boolean {
+    if (position <= this.through || this.done.includes(position) || this.received.includes(position))
+      return false;
+    const { gone } = this;
+    if (gone.length === GONE_MAX && position > (gone.at(-1) ?? 0)) return false;
+    this.gone = Object.freeze([...gone, position].sort((a, b) => a - b).slice(0, GONE_MAX));
+    return true;
   }
 }

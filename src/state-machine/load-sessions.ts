@@ -34,6 +34,7 @@ export class SessionLoader {
     const { sessions } = this.#state;
     this.#sessions.sort((a, b) => a.session.number - b.session.number);
     for (const loaded of this.#sessions) this.#add(loaded);
+    this.#state.passes.loaded();
     if (this.#progress.size > 0) throw corrupt("a session is missing whose progress is there");
     if ((this.#sessions.at(-1)?.session.number ?? 0) >= meta.nextSessionNumber) {
       throw corrupt("a session is newer than the state");
@@ -63,5 +64,6 @@ export class SessionLoader {
       owner.sessions.add(session);
     }
     sessions.load(session);
+    this.#state.passes.load(session);
   }
 }

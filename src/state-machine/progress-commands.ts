@@ -37,7 +37,7 @@ function takePass(state: State, session: SessionState, entry: SessionProgress): 
   const pass = session.passes.find(({ source }) => source === entry.source);
   if (pass === undefined) return false;
   pass.take(entry);
-  if (pass.through >= pass.asOf) session.passes = session.passes.filter((it) => it !== pass);
+  if (pass.through >= pass.asOf) state.passes.finish(session, pass);
   state.sessions.touch(session, CHANGED_PROGRESS);
   return true;
 }

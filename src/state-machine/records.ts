@@ -9,6 +9,7 @@
  *     o/<origin> incarnation sequence
  *
  * Sessions and nodes have theirs in session-records.ts, shares in shared-records.ts. Version 1 had no sessions, no properties and no publishers; it is still read.
+ * What can be said in an older version is written in it, so that the same state is always the same bytes.
  */
 import { ByteReader } from "../commands/codec/byte-reader.js";
 import type { ByteWriter } from "../commands/codec/byte-writer.js";
@@ -22,8 +23,10 @@ export interface StateRecord {
   readonly value: Uint8Array;
 }
 
-/** Version that this code writes, and the newest that it reads. */
+/** Version that this code writes. */
 export const RECORD_VERSION = 2;
+/** The newest that it reads, and writes for progress with passes of which something is gone. */
+export const RECORD_VERSION_GONE = 3;
 
 export const META_KEY = "m";
 
@@ -56,10 +59,10 @@ export function corrupt(what: string): FatalError {
 export function openRecord(value: Uint8Array): ByteReader {
   const reader = new ByteReader(value, "store_corrupt");
   const version = reader.byte();
-  if (version > RECORD_VERSION) {
+  if (version > RECORD_VERSION_GONE) {
     throw new FatalError(
       "store_version",
-      `the state store has records of version ${version}, this node reads up to ${RECORD_VERSION}: start a newer release`,
+      `the state store has records of version ${version}, this node reads up to ${RECORD_VERSION_GONE}: start a newer release`,
     );
   }
   if (version === 0) throw reader.malformed("no version");

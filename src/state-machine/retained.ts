@@ -11,14 +11,17 @@ import { encodeRetained, type RetainedRecord, recordKey } from "./records.js";
 export class RetainedMessages {
   readonly #messagesMax: number;
   readonly #bytesMax: number;
+  readonly #onGone: (message: StoredMessage) => void;
   /** By topic id. What is set goes to the end, so that walking is in position order. */
   readonly #byTopic = new Map<number, StoredMessage>();
   #bytes = 0;
   readonly #changed = new Set<number>();
 
-  constructor(messagesMax: number, bytesMax: number) {
+  /** `onGone` is told of each that is replaced or deleted. */
+  constructor(messagesMax: number, bytesMax: number, onGone: (message: StoredMessage) => void) {
     this.#messagesMax = messagesMax;
     this.#bytesMax = bytesMax;
+    this.#onGone = onGone;
   }
 
   /** How many topics have one, expired ones counted. */
@@ -108,6 +111,7 @@ export class RetainedMessages {
     if (present === undefined) return false;
     this.#byTopic.delete(topicId);
     this.#bytes -= bodyBytes(present);
+    this.#onGone(present);
     return true;
   }
 }

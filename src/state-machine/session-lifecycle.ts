@@ -61,6 +61,7 @@ export function endSession(state: State, session: SessionState, effects: EffectL
   detach(state, session);
   state.shares.offline(session, true);
   publishWill(state, session, effects);
+  state.passes.end(session);
   state.sessions.delete(session);
 }
 

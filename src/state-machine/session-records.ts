@@ -6,7 +6,7 @@
  *                  count subscription...
  *     will         flags topic contentType expirySeconds delaySeconds properties payload
  *     subscription flags filter since end [share source] [subscriptionId]
- *     p/<number>   sentThrough state count (source asOf state count option...)... count packetId...
+ *     p/<number>   sentThrough state count (source asOf state count option... [count gone...])... count packetId...
  *     state        through count done... count received...
  *     option       flags filter [subscriptionId]
  *     n/<node>     flags incarnation mqtt
@@ -16,7 +16,7 @@ import type { ByteWriter } from "../commands/codec/byte-writer.js";
 import { ownedCopy } from "../commands/codec/owned-copy.js";
 import type { SubscriptionOptions, Will } from "../commands/command.js";
 import { DeliveryProgress, PassProgress } from "./delivery-progress.js";
-import { openRecord, RECORD_VERSION } from "./records.js";
+import { openRecord, RECORD_VERSION, RECORD_VERSION_GONE } from "./records.js";
 import { SessionState } from "./session-state.js";
 import { StoredSubscription, termsOf } from "./subscription.js";
 
@@ -164,20 +164,14 @@ export interface ProgressRecord {
 }
 
 export function encodeProgress(writer: ByteWriter, session: SessionState): void {
-  writer.byte(RECORD_VERSION);
+  const hasGone = session.passes.some(({ gone }) => gone.length > 0);
+  writer.byte(hasGone ? RECORD_VERSION_GONE : RECORD_VERSION);
   writer.varint(session.sentThrough);
   encodeState(writer, session.live);
   writer.varint(session.passes.length);
   for (const pass of session.passes) {
-    writer.varint(pass.source);
-    writer.varint(pass.asOf);
-    encodeState(writer, pass);
-    writer.varint(pass.subscriptions.length);
-    for (const options of pass.subscriptions) {
-      writer.byte(optionFlags(options));
-      writer.text(options.filter);
-      if (options.subscriptionId !== 0) writer.varint(options.subscriptionId);
-    }
+    encodePass(writer, pass);
+    if (hasGone) encodePositions(writer, pass.gone, pass.through);
   }
   // A set is in the order in which its members came: equal states are equal bytes.
   const incoming = [...session.incoming].sort((a, b) => a - b);
@@ -189,13 +183,26 @@ export function decodeProgress(value: Uint8Array): ProgressRecord {
   const reader = openRecord(value);
   const sentThrough = reader.varint();
   const live = decodeState(reader, new DeliveryProgress(0));
-  const passes = listOf(reader, decodePass);
+  const hasGone = value[0] === RECORD_VERSION_GONE;
+  const passes = listOf(reader, () => decodePass(reader, hasGone));
   const incoming = listOf(reader, () => reader.varint());
   reader.end();
   return { sentThrough, live, passes, incoming };
 }
 
-function decodePass(reader: ByteReader): PassProgress {
+function encodePass(writer: ByteWriter, pass: PassProgress): void {
+  writer.varint(pass.source);
+  writer.varint(pass.asOf);
+  encodeState(writer, pass);
+  writer.varint(pass.subscriptions.length);
+  for (const options of pass.subscriptions) {
+    writer.byte(optionFlags(options));
+    writer.text(options.filter);
+    if (options.subscriptionId !== 0) writer.varint(options.subscriptionId);
+  }
+}
+
+function decodePass(reader: ByteReader, hasGone: boolean): PassProgress {
   const source = reader.varint();
   const asOf = reader.varint();
   const state = decodeState(reader, new DeliveryProgress(0));
@@ -206,25 +213,32 @@ function decodePass(reader: ByteReader): PassProgress {
   });
   const pass = new PassProgress(source, asOf, subscriptions);
   pass.take(state);
+  if (hasGone) pass.gone = Object.freeze(decodePositions(reader, pass.through));
   return pass;
 }
 
-/** Positions above `through` as what they are above it. */
 function encodeState(writer: ByteWriter, { through, done, received }: DeliveryProgress): void {
   writer.varint(through);
-  for (const positions of [done, received]) {
-    writer.varint(positions.length);
-    for (const position of positions) writer.varint(position - through);
-  }
+  encodePositions(writer, done, through);
+  encodePositions(writer, received, through);
 }
 
 function decodeState(reader: ByteReader, state: DeliveryProgress): DeliveryProgress {
   const through = reader.varint();
-  const above = (): number => through + reader.varint();
-  const done = listOf(reader, above);
-  const received = listOf(reader, above);
+  const done = decodePositions(reader, through);
+  const received = decodePositions(reader, through);
   state.take({ through, done, received });
   return state;
+}
+
+/** As what they are above `through`. */
+function encodePositions(writer: ByteWriter, positions: readonly number[], through: number): void {
+  writer.varint(positions.length);
+  for (const position of positions) writer.varint(position - through);
+}
+
+function decodePositions(reader: ByteReader, through: number): number[] {
+  return listOf(reader, () => through + reader.varint());
 }
 
 /** A start of a node and whether it counts as up. */

@@ -29,6 +29,11 @@ export interface RetainedPass extends DeliveryState {
   readonly source: number;
   readonly asOf: number;
   readonly subscriptions: readonly SubscriptionOptions[];
+  /**
+   * Above `through`, neither done nor received: messages that it matches at QoS 2 and that are retained no longer. A client may have one of them
+   * and wait for its PUBREL. Ascending.
+   */
+  readonly gone: readonly number[];
 }
 
 export interface Session {

@@ -4,6 +4,7 @@
 import { limits } from "../limits.js";
 import { IdempotencyTable } from "./idempotency.js";
 import { Nodes } from "./nodes.js";
+import { OpenPasses } from "./open-passes.js";
 import { Origins } from "./origins.js";
 import { RetainedMessages } from "./retained.js";
 import { Sessions } from "./sessions.js";
@@ -36,6 +37,7 @@ export class State {
   readonly idempotency: IdempotencyTable;
   readonly origins = new Origins();
   readonly sessions = new Sessions();
+  readonly passes = new OpenPasses(this.sessions);
   readonly nodes = new Nodes();
   readonly shares: SharedGroups;
   /** The log's time: never moves backwards. */
@@ -57,6 +59,7 @@ export class State {
     this.retained = new RetainedMessages(
       options.retainedMessagesMax ?? limits.retainedMessagesMax,
       options.retainedBytesMax ?? limits.retainedBytesMax,
+      (message) => this.passes.gone(message),
     );
     this.idempotency = new IdempotencyTable(
       options.idempotencyKeysMax ?? limits.idempotencyKeysMax,

@@ -180,10 +180,8 @@ class SubscriptionChange {
   }
 
   #addPass(): void {
-    const { sessions } = this.#state;
     const pass = new PassProgress(this.#state.takeSource(), this.#head, [...this.#asking.values()]);
-    this.#session.passes = [...this.#session.passes, pass];
-    sessions.touch(this.#session, CHANGED_PROGRESS);
+    this.#state.passes.begin(this.#session, pass);
   }
 }
 

@@ -26,8 +26,6 @@ export class Inbox {
   /** QoS 2 packet identifiers that wait for PUBREL, with what they stand for (MQTT 5.0, 4.3.3); and all that there ever were. */
   readonly #incoming = new Map<number, string>();
   readonly #known = new Set<number>();
-  /** Identifiers of retained messages: the next SUBSCRIBE may give up such an exchange (load/reliability/limits.ts). */
-  readonly #retained = new Set<number>();
 
   constructor(options: InboxOptions) {
     this.#options = options;
@@ -36,8 +34,8 @@ export class Inbox {
 
   /** What waits for PUBREL; `null` when nothing does. */
   get unreleased(): string | null {
-    for (const [messageId, id] of this.#incoming) if (!this.#retained.has(messageId)) return id;
-    return null;
+    const [id] = this.#incoming.values();
+    return id ?? null;
   }
 
   /** Another session: nothing of the one before is left. */
@@ -45,7 +43,6 @@ export class Inbox {
     this.interest = this.#newInterest();
     this.#incoming.clear();
     this.#known.clear();
-    this.#retained.clear();
   }
 
   /** PUBREL. */
@@ -89,8 +86,6 @@ export class Inbox {
     if (qos < 2) return;
     this.#incoming.set(messageId, id);
     this.#known.add(messageId);
-    if (retain) this.#retained.add(messageId);
-    else this.#retained.delete(messageId);
   }
 
   /** 3.1.1 has no content type; there it is found by its identifier, which follows from the position (ARCHITECTURE.md). */

@@ -162,8 +162,9 @@ export class FakeBroker implements Broker {
     return this.machine.listTopics(prefix, after, limit).map(viewOf);
   }
 
-  retained(filters: FilterSet): readonly StoredMessage[] {
-    return this.machine.retainedMatching((name) => filters.matches(name), this.nowMs());
+  retained(filters: FilterSet, expiredToo = false): readonly StoredMessage[] {
+    const atMs = expiredToo ? 0 : this.nowMs();
+    return this.machine.retainedMatching((name) => filters.matches(name), atMs);
   }
 
   async history(topic: TopicRef, after: number, limit: number): Promise<ReadPage> {

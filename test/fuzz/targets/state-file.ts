@@ -82,7 +82,7 @@ export const target: Target = {
   name: "state-file",
   inputBytesMax: 4_096,
   seeds: () =>
-    ["state-v1.txt", "state-v2.txt", "state-v2-shares.txt"].flatMap((file) => {
+    ["state-v1.txt", "state-v2.txt", "state-v2-shares.txt", "state-v3.txt"].flatMap((file) => {
       const cases = goldenCases(file);
       const meta = cases.filter(([key]) => key === "m");
       return [fileOf(cases), ...cases.map((one) => fileOf([...meta, one]))];

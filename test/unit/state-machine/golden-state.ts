@@ -61,3 +61,17 @@ export function goldenDriver(): Driver {
   driver.applyFrom("2", open("guest", { expirySeconds: 0 }));
   return driver;
 }
+
+/** test/golden/state-v3.txt: a session that waits for what is gone of the second of its passes. */
+export function goneDriver(): Driver {
+  const driver = new Driver();
+  driver.apply(open("a"));
+  for (const topic of ["r/1", "r/2", "r/3", "s"]) {
+    driver.apply(publishOf(topic, "x", {}, { retain: true, qos: 2 }));
+  }
+  driver.apply(subscribe(1, 1, { filter: "s", qos: 2 }));
+  driver.apply(subscribe(1, 1, { filter: "r/+", qos: 2, subscriptionId: 7 }));
+  driver.apply(progress(1, 1, { source: 2, through: 1 }));
+  for (const topic of ["r/3", "r/2"]) driver.apply(publishOf(topic, "", {}, { retain: true, qos: 2 }));
+  return driver;
+}

@@ -74,10 +74,12 @@ function summary(result: CommandResult): string {
   return `${firstPosition}+${count}@${firstOffset}${replayed ? " replayed" : ""}`;
 }
 
-const plain = ({ topic, position, offset, timestampMs, payload }: StoredMessage): object => ({
+const plain = ({ topic, timestampMs, payload, ...it }: StoredMessage): object => ({
   topicId: topic.id,
-  position,
-  offset,
+  position: it.position,
+  offset: it.offset,
+  qos: it.qos,
+  publisher: it.publisher,
   timeMs: timestampMs,
   body: textOf(payload),
 });

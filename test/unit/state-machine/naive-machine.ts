@@ -18,6 +18,8 @@ interface NaiveMessage {
   readonly offset: number;
   readonly timeMs: number;
   readonly body: string;
+  readonly qos: 0 | 1 | 2;
+  readonly publisher: number;
 }
 
 interface NaiveAnswer {
@@ -69,6 +71,14 @@ export class NaiveMachine {
   mayHaveRetained(filter: string): boolean {
     const idOf = (name: string): number | undefined => this.topics.find((it) => it.name === name)?.id;
     return this.retained.some(({ topicId }) => isWildcard(filter) || topicId === idOf(filter));
+  }
+
+  retainedAtTwo(): { position: number; topic: string; publisher: number }[] {
+    return this.retained
+      .filter(({ qos }) => qos === 2)
+      .map(({ position, topicId, publisher }) => {
+        return { position, topic: this.topics.find(({ id }) => id === topicId)!.name, publisher };
+      });
   }
 
   #apply(command: Command, node: string, incarnation: number): string {
@@ -153,7 +163,7 @@ export class NaiveMachine {
       return "retained_full";
     const topic = present ?? this.#create(command.topic)!;
     const added = command.messages.map(({ payload, qos, retain }) => {
-      const message = this.#append(topic, textOf(payload));
+      const message = this.#append(topic, textOf(payload), qos, command.publisher);
       this.sessions.publish(message.position, topic.name, qos, retain, command.publisher);
       return message;
     });
@@ -174,13 +184,13 @@ export class NaiveMachine {
     return others.length < CEILINGS.retainedMessagesMax && bytes <= CEILINGS.retainedBytesMax;
   }
 
-  #append(topic: NaiveTopic, body: string): NaiveMessage {
+  #append(topic: NaiveTopic, body: string, qos: 0 | 1 | 2, publisher: number): NaiveMessage {
     const message = {
       topicId: topic.id,
       position: this.messages.length + 1,
       offset: topic.nextOffset,
       timeMs: this.timeMs,
-      body,
+      ...{ body, qos, publisher },
     };
     topic.nextOffset += 1;
     this.messages.push(message);

@@ -18,6 +18,10 @@ interface NaivePass {
   readonly source: number;
   readonly asOf: number;
   readonly filters: readonly string[];
+  /** What goes at QoS 2 of what was retained when it began. */
+  readonly atTwo: readonly number[];
+  through: number;
+  dealtWith: number[];
 }
 
 export interface NaiveSession {
@@ -44,6 +48,8 @@ export interface NaiveHost {
   publishWill(will: Will, session: number): void;
   /** Whether a retained message may match: for a wildcard, whether there is any at all. */
   mayHaveRetained(filter: string): boolean;
+  /** Those of QoS 2. */
+  retainedAtTwo(): readonly { position: number; topic: string; publisher: number }[];
 }
 
 export const SESSION_CEILINGS = { sessionsMax: 3, subscriptionsMax: 4, willBytesMax: 12 };
@@ -82,6 +88,14 @@ export class NaiveSessions {
       if (isOver(due.session, this.#host.timeMs)) this.#end(due.session);
       else this.#publishWill(due.session);
     }
+  }
+
+  /** What of a pass is retained no longer, and neither acknowledged nor known to be received. */
+  goneOf({ atTwo, through, dealtWith }: NaivePass): number[] {
+    const retained = new Set(this.#host.retainedAtTwo().map(({ position }) => position));
+    return atTwo.filter(
+      (position) => position > through && !dealtWith.includes(position) && !retained.has(position),
+    );
   }
 
   /** A message was appended. */
@@ -151,7 +165,7 @@ export class NaiveSessions {
   subscribe(command: Of<"subscribe">): string {
     const session = this.#speaker(command);
     if (session === undefined) return "session_displaced";
-    const asking = new Set<string>();
+    const asking = new Map<string, SubscriptionOptions>();
     const said = command.subscriptions.map((options) => {
       const before = session.subscriptions.findIndex(({ filter }) => filter === options.filter);
       const prefix = before === -1 ? "" : "again ";
@@ -162,12 +176,24 @@ export class NaiveSessions {
       else session.subscriptions[before] = options;
       const wants = options.retainHandling === 0 || (options.retainHandling === 1 && before === -1);
       if (wants && this.#host.mayHaveRetained(options.filter)) {
-        asking.add(options.filter);
+        asking.set(options.filter, options);
       }
       return `${prefix}taken`;
     });
     if (asking.size > 0) {
-      session.passes.push({ source: this.#nextSource, asOf: this.#host.head, filters: [...asking] });
+      const asked = [...asking.values()].filter(({ qos }) => qos === 2);
+      const matches = this.#host
+        .retainedAtTwo()
+        .filter(({ topic, publisher }) =>
+          asked.some(
+            ({ filter, noLocal }) =>
+              filterMatches(filter, topic) && !(noLocal && publisher === session.number),
+          ),
+        );
+      session.passes.push({
+        ...{ source: this.#nextSource, asOf: this.#host.head, filters: [...asking.keys()] },
+        ...{ atTwo: matches.map(({ position }) => position), through: 0, dealtWith: [] },
+      });
       this.#nextSource += 1;
     }
     return said.join(", ");
@@ -189,9 +215,11 @@ export class NaiveSessions {
       const session = this.all.find(({ number }) => number === entry.session);
       if (session?.epoch !== entry.epoch || !session.isKept) continue;
       if (entry.source !== 0) {
-        const isOver = (pass: NaivePass): boolean =>
-          pass.source === entry.source && entry.through >= pass.asOf;
-        session.passes = session.passes.filter((pass) => !isOver(pass));
+        const pass = session.passes.find(({ source }) => source === entry.source);
+        if (pass === undefined) continue;
+        pass.through = Math.max(pass.through, entry.through);
+        pass.dealtWith.push(...entry.done, ...entry.received);
+        session.passes = session.passes.filter(({ through, asOf }) => through < asOf);
         continue;
       }
       const isOpen = (position: number): boolean =>

@@ -3,11 +3,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FatalError } from "../../../src/errors.js";
 import { Machine, type StateRecord } from "../../../src/state-machine/machine.js";
-import { RECORD_VERSION } from "../../../src/state-machine/records.js";
+import { RECORD_VERSION_GONE } from "../../../src/state-machine/records.js";
 import { readGolden } from "../../golden/read-golden.js";
 import { publishOf } from "../commands/arbitrary-command.js";
 import { Driver, START_MS } from "./driver.js";
-import { firstGoldenDriver, goldenDriver } from "./golden-state.js";
+import { firstGoldenDriver, goldenDriver, goneDriver } from "./golden-state.js";
 
 const goldenRecords = (file = "state-v2.txt"): StateRecord[] => {
   return [...readGolden(file)].map(([key, value]) => ({ key, value }));
@@ -92,6 +92,33 @@ describe("records of version 2", () => {
   });
 });
 
+describe("records of version 3", () => {
+  it("are what they were, and give the state that they were written from", () => {
+    const driver = goneDriver();
+    driver.checkpoint();
+    expect(hex(driver.records())).toEqual(hex(goldenRecords("state-v3.txt")));
+    const loaded = Machine.load(goldenRecords("state-v3.txt"));
+    expect(loaded.stateHash()).toBe(driver.machine.stateHash());
+    expect(loaded.session(1)?.passes.map(({ gone }) => gone)).toEqual([[], [2, 3]]);
+  });
+
+  it("are only those of passes of which something is gone", () => {
+    const versions = goldenRecords("state-v3.txt").map(({ key, value }) => `${key[0]}${value[0]}`);
+    expect(new Set(versions)).toEqual(new Set(["m2", "n2", "t2", "r2", "o2", "s2", "p3"]));
+  });
+
+  it("cut short or too long are damaged", () => {
+    const records = goldenRecords("state-v3.txt");
+    const { value } = records.find(({ key }) => key.startsWith("p/"))!;
+    const others = records.filter(({ key }) => !key.startsWith("p/"));
+    for (let end = 0; end < value.length; end += 1) {
+      expect(codeOf([...others, { key: "p/00000001", value: value.subarray(0, end) }])).toBe("store_corrupt");
+    }
+    const longer = Buffer.concat([value, Buffer.of(0)]);
+    expect(codeOf([...others, { key: "p/00000001", value: longer }])).toBe("store_corrupt");
+  });
+});
+
 describe("changes", () => {
   it("are given once, one a key", () => {
     const driver = new Driver();
@@ -141,7 +168,9 @@ describe("damaged records", () => {
   const keys = goldenRecords().map(({ key }) => key);
 
   it.each(keys)("%s of a newer version asks for a newer release", (key) => {
-    const newer = changed(key, (value) => Buffer.concat([Buffer.of(RECORD_VERSION + 1), value.subarray(1)]));
+    const newer = changed(key, (value) =>
+      Buffer.concat([Buffer.of(RECORD_VERSION_GONE + 1), value.subarray(1)]),
+    );
     expect(codeOf(newer)).toBe("store_version");
   });
 

@@ -14,7 +14,7 @@ import { encodeEnvelope } from "../commands/arbitrary-command.js";
 import { clusterHistory } from "./arbitrary-session.js";
 import { appended } from "./driver.js";
 import { CEILINGS, NaiveMachine } from "./naive-machine.js";
-import { deliveryOf, type NaiveDelivery, type NaiveSession } from "./naive-sessions.js";
+import { deliveryOf, type NaiveDelivery, type NaiveSession, type NaiveSessions } from "./naive-sessions.js";
 
 const history = clusterHistory(CEILINGS);
 
@@ -69,21 +69,24 @@ function plain(session: Session, messages: readonly StoredMessage[]): object {
     ...{ number, clientId, epoch, owner, expirySeconds, endsAtMs, isKept, queue },
     will: will?.topic,
     received: session.live.received.filter((position) => isPending.has(position)),
-    passes: session.passes.map(({ source, asOf, subscriptions }) => ({
-      ...{ source, asOf },
+    passes: session.passes.map(({ source, asOf, subscriptions, gone }) => ({
+      ...{ source, asOf, gone },
       filters: subscriptions.map(({ filter }) => filter),
     })),
     incoming: [...incoming].sort(),
   };
 }
 
-function plainNaive(session: NaiveSession): object {
+function plainNaive(sessions: NaiveSessions, session: NaiveSession): object {
   const { number, clientId, epoch, owner, expirySeconds, endsAtMs, will, isKept, incoming } = session;
   return {
     ...{ number, clientId, epoch, owner, expirySeconds, endsAtMs, isKept, queue: session.queue },
     will: will?.topic,
     received: session.received,
-    passes: session.passes,
+    passes: session.passes.map((pass) => ({
+      ...{ source: pass.source, asOf: pass.asOf, gone: sessions.goneOf(pass) },
+      filters: pass.filters,
+    })),
     incoming: [...incoming].sort(),
   };
 }
@@ -104,7 +107,7 @@ describe("any history of clients", () => {
           expect(displacedIn(applied.effects)).toEqual(naive.sessions.takeDisplaced());
           expect(machine.head).toBe(naive.head);
           const sessions = machine.sessions(0, 9).map((session) => plain(session, messages));
-          expect(sessions).toEqual(naive.sessions.all.map(plainNaive));
+          expect(sessions).toEqual(naive.sessions.all.map((session) => plainNaive(naive.sessions, session)));
           const up = naive.sessions.nodes.filter(({ isUp }) => isUp);
           expect(machine.nodesUp()).toEqual(
             up.map(({ node, incarnation: start, mqtt }) => ({

@@ -1,6 +1,6 @@
 /** Subscriptions of kept sessions, by clause (MQTT 5.0, 3.8 and 3.10): what they match, what they replace, which retained messages they ask for. */
 import { describe, expect, it } from "vitest";
-import type { SubscriptionOptions } from "../../../src/commands/command.js";
+import type { Command, SessionProgress, SubscriptionOptions } from "../../../src/commands/command.js";
 import { limits } from "../../../src/limits.js";
 import { publishOf } from "../commands/arbitrary-command.js";
 import { Driver } from "./driver.js";
@@ -248,6 +248,72 @@ describe("retained messages at SUBSCRIBE (3.3.1.3, 3.8.3.1)", () => {
     driver.apply(open("b", { expirySeconds: 0 }));
     driver.apply(subscribe(1, 1, { filter: "t", share: "s" }), subscribe(2, 1, { filter: "t", share: "s" }));
     expect([driver.machine.session(1)?.passes, driver.machine.session(2)?.passes]).toEqual([[], []]);
+  });
+
+  describe("what is gone of a pass", () => {
+    /** A session with a pass over r/1 to r/3, all of QoS 2; positions 1 to 3. */
+    function withThree(): Driver {
+      const driver = connected();
+      for (const topic of ["r/1", "r/2", "r/3"]) driver.apply(publishOf(topic, "x", {}, AT_TWO));
+      driver.apply(subscribe(1, 1, { filter: "r/+", qos: 2 }));
+      return driver;
+    }
+    const AT_TWO = { retain: true, qos: 2 } as const;
+    const gone = (driver: Driver): readonly number[] | undefined =>
+      driver.machine.session(1)!.passes[0]?.gone;
+    const ofPass = { source: 1 };
+
+    it.each<[string, Command, number[]]>([
+      ["what is replaced", publishOf("r/2", "y", {}, AT_TWO), [2]],
+      ["what is deleted", publishOf("r/2", "", {}, AT_TWO), [2]],
+      ["what goes with its topic", { kind: "delete-topic", topic: "r/2" }, [2]],
+      ["not what stays", publishOf("r/2", "y", {}, { qos: 2 }), []],
+      ["not what is another's", publishOf("x", "y", {}, AT_TWO), []],
+    ])("is %s", (_, command, expected) => {
+      const driver = withThree();
+      driver.apply(command);
+      expect(gone(driver)).toEqual(expected);
+      driver.checkpoint();
+      driver.restart();
+      expect(gone(driver)).toEqual(expected);
+    });
+
+    it("is in order, and once", () => {
+      const driver = withThree();
+      for (const topic of ["r/3", "r/1", "r/1"]) driver.apply(publishOf(topic, "y", {}, AT_TWO));
+      expect(gone(driver)).toEqual([1, 3]);
+    });
+
+    it.each<[string, Partial<SessionProgress>, number[] | undefined]>([
+      ["acknowledged", { ...ofPass, done: [2] }, [1, 3]],
+      ["received: PUBREL is owed anyway", { ...ofPass, received: [2] }, [1, 3]],
+      ["passed by the cursor", { ...ofPass, through: 2 }, [3]],
+      ["all of it dealt with", { ...ofPass, through: 3 }, undefined],
+    ])("is forgotten when it is %s", (_, news, expected) => {
+      const driver = withThree();
+      for (const topic of ["r/1", "r/2", "r/3"]) driver.apply(publishOf(topic, "y", {}, AT_TWO));
+      driver.apply(progress(1, 1, news));
+      expect(gone(driver)).toEqual(expected);
+    });
+
+    it("is not what was acknowledged, nor what is for a lower QoS, nor the session's own with No Local", () => {
+      const driver = withThree();
+      driver.apply(progress(1, 1, { ...ofPass, done: [2] }), publishOf("r/2", "y", {}, AT_TWO));
+      expect(gone(driver)).toEqual([]);
+      driver.apply(publishOf("own", "x", { publisher: 1 }, AT_TWO), publishOf("low", "x", {}, AT_TWO));
+      driver.apply(subscribe(1, 1, { filter: "own", qos: 2, noLocal: true }, { filter: "low", qos: 1 }));
+      driver.apply(publishOf("own", "", {}, AT_TWO), publishOf("low", "", {}, AT_TWO));
+      expect(driver.machine.session(1)?.passes.map((pass) => pass.gone)).toEqual([[], []]);
+    });
+
+    it("is kept track of up to a bound, the lowest", () => {
+      const driver = connected();
+      const count = 2 * limits.unsettledMax + 10;
+      for (let i = 0; i < count; i += 1) driver.apply(publishOf(`r/${i}`, "x", {}, AT_TWO));
+      driver.apply(subscribe(1, 1, { filter: "#", qos: 2 }));
+      for (let i = count - 1; i >= 0; i -= 1) driver.apply(publishOf(`r/${i}`, "", {}, AT_TWO));
+      expect(gone(driver)).toEqual(Array.from({ length: 2 * limits.unsettledMax }, (_, i) => i + 1));
+    });
   });
 
   it("a pass outlives the connection, and its subscription", () => {

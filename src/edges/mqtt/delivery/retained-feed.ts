@@ -1,8 +1,9 @@
 /**
  * Retained messages that subscriptions of a client asked for (MQTT-3.3.1-9), one pass over them for each SUBSCRIBE: oldest first, before what comes
- * live after it. A pass holds topic names and looks each message up when its turn comes: a slow client holds no payloads, and a deleted
- * message does not come back.
+ * live after it. A pass looks each message up when its turn comes: a slow client holds no payloads, and what is deleted or replaced does not
+ * come back. A client that may have it at QoS 2 is sent the PUBREL.
  */
+import { limits } from "../../../limits.js";
 import type { Cancel } from "../../../runtime/clock.js";
 import type { StoredMessage } from "../../../state-machine/effects.js";
 import type { RetainedPass } from "../../../state-machine/session-view.js";
@@ -12,6 +13,7 @@ import { RETAINED } from "./exchanges.js";
 import { Ledger } from "./ledger.js";
 import { isSharedWithin, positionAbove } from "./packet-id.js";
 import type { Parts } from "./parts.js";
+import { PassPlan } from "./pass-plan.js";
 import { qosOf } from "./publish-packet.js";
 import { Resumption } from "./resumption.js";
 
@@ -21,8 +23,8 @@ interface Pass {
   readonly source: number;
   readonly asOf: number;
   readonly filters: FilterSet;
-  /** In position order; `null` until they were looked for. */
-  topics: readonly string[] | null;
+  /** `null` until it was looked for what there is. */
+  plan: PassPlan | null;
   next: number;
   walked: number;
   readonly ledger: Ledger | null;
@@ -77,7 +79,7 @@ export class RetainedFeed {
       source: RETAINED,
       asOf,
       filters: new FilterSet(wanted, number),
-      topics: null,
+      plan: null,
       next: 0,
       walked: 0,
       ledger: null,
@@ -94,7 +96,7 @@ export class RetainedFeed {
       source: pass.source,
       asOf: pass.asOf,
       filters: new FilterSet(pass.subscriptions, this.#parts.session.number),
-      topics: null,
+      plan: null,
       next: 0,
       walked: pass.through,
       ledger,
@@ -114,13 +116,13 @@ export class RetainedFeed {
       pass !== undefined && this.#parts.link.isWritable;
       pass = this.#passes[0]
     ) {
-      if (pass.topics === null) {
+      if (pass.plan === null) {
         this.#look(pass);
-        if (pass.topics === null) break;
+        if (pass.plan === null) break;
       }
-      left = this.#walk(pass, left);
+      left = this.#walk(pass, pass.plan, left);
       if (left === 0) this.#goOnLater();
-      if (pass.topics.length > pass.next) break;
+      if (pass.plan.size > pass.next) break;
       pass.walked = pass.asOf;
       this.#passes.shift();
       this.#awaitsOthers = false;
@@ -144,7 +146,7 @@ export class RetainedFeed {
     else live.ceiling = this.#awaitsOthers ? first.asOf : 0;
   }
 
-  /** Looks for the topics of a pass: at once, or soon when many clients do. */
+  /** Looks for what a pass goes through: at once, or soon when many clients do. */
   #look(pass: Pass): void {
     const { context, link } = this.#parts;
     this.#isScheduled = true;
@@ -152,42 +154,56 @@ export class RetainedFeed {
     context.turnBudget.run(() => {
       this.#isScheduled = false;
       if (!link.isOpen) return;
-      pass.topics = this.#topicsOf(pass);
+      pass.plan = this.#planOf(pass);
       if (!isAtOnce) this.#parts.pump();
     });
     isAtOnce = false;
   }
 
   /** Exact filters are looked up, and only wildcards are worth looking through all there is. */
-  #topicsOf({ filters, asOf, walked }: Pass): readonly string[] {
+  #planOf({ source, filters, asOf, walked }: Pass): PassPlan {
     const names = filters.filters.map(({ filter }) => filter);
     const messages = names.some(isWildcard)
-      ? this.#parts.context.broker.retained(filters)
+      ? this.#parts.context.broker.retained(filters, true)
       : names.flatMap((name) => this.#lookUp(name) ?? []);
-    return messages
-      .filter(({ position }) => position > walked && position <= asOf)
-      .sort((a, b) => a.position - b.position)
-      .map(({ topic }) => topic.name);
+    const isAhead = (position: number): boolean => position > walked && position <= asOf;
+    return new PassPlan(
+      messages.filter(({ position }) => isAhead(position)),
+      this.#goneOf(source).filter(isAhead),
+      (message) => {
+        const grant = filters.grantOfMatch(message.topic.name, message.publisher);
+        return grant !== null && qosOf(message, grant) === 2;
+      },
+    );
   }
 
+  /** Expired or not. */
   #lookUp(topic: string): StoredMessage | undefined {
-    return this.#parts.context.broker.retained(new FilterSet([{ filter: topic, qos: 0 }]))[0];
+    return this.#parts.context.broker.retained(new FilterSet([{ filter: topic, qos: 0 }]), true)[0];
+  }
+
+  /** What the state knows to be gone of a pass. */
+  #goneOf(source: number): readonly number[] {
+    const { context, session } = this.#parts;
+    const passes = context.broker.session(session.number)?.passes ?? [];
+    return passes.find((pass) => pass.source === source)?.gone ?? [];
   }
 
   /** Goes on with a pass while there is room, for so many messages at most; returns how many of them are left. */
-  #walk(pass: Pass, messagesMax: number): number {
-    const topics = pass.topics ?? [];
+  #walk(pass: Pass, plan: PassPlan, messagesMax: number): number {
     let left = messagesMax;
-    while (left > 0 && this.#parts.link.isWritable) {
-      const topic = topics[pass.next];
-      if (topic === undefined) break;
+    while (left > 0 && this.#parts.link.isWritable && pass.next < plan.size) {
       left -= 1;
-      const message = this.#lookUp(topic);
-      // What was retained later comes live.
-      if (message !== undefined && message.position <= pass.asOf) {
-        if (!this.#take(pass, message)) break;
-        pass.walked = message.position;
-      }
+      const position = plan.positionAt(pass.next);
+      const topic = plan.topicAt(pass.next);
+      const message = topic === null ? undefined : this.#lookUp(topic);
+      // Another one at the topic was retained later, and comes live.
+      const isThere = message?.position === position;
+      const isTaken = isThere
+        ? this.#take(pass, message)
+        : !plan.isAtTwo(pass.next) || this.#leave(pass, position);
+      if (!isTaken) break;
+      pass.walked = position;
       this.#awaitsOthers = false;
       pass.next += 1;
     }
@@ -199,16 +215,43 @@ export class RetainedFeed {
     const grant = pass.filters.grantOfMatch(message.topic.name, message.publisher);
     if (grant === null) return true;
     const { position } = message;
-    const { resumption, ledger } = pass;
+    const { resumption, ledger, source } = pass;
     if (qosOf(message, grant) === 0) {
       if (resumption !== null && resumption.quiet(position) !== "no") return true;
     } else {
       if (resumption?.isDealtWith(position) === true) return true;
-      if (ledger !== null && !this.#isItsTurn(pass, position, ledger)) return false;
+      if (ledger !== null && (!this.#isItsTurn(pass, position, ledger) || this.#hasManyGone(source)))
+        return false;
     }
     // Unsubscribed meanwhile.
-    if (!this.#parts.own.filters.matches(message.topic.name)) return this.#passOver(pass, message, grant);
+    if (!this.#parts.own.filters.matches(message.topic.name) || this.#isExpired(message))
+      return this.#passOver(pass, message, grant);
     return this.#offer(pass, message, grant);
+  }
+
+  /** What would have gone at QoS 2 is gone: the client may have it if there was a connection before. False when that has to wait. */
+  #leave(pass: Pass, position: number): boolean {
+    const { source, ledger, resumption } = pass;
+    if (ledger === null || resumption?.isDealtWith(position) === true) return true;
+    if (!this.#isItsTurn(pass, position, ledger)) return false;
+    const mayBeHeld = resumption !== null;
+    if (!this.#parts.link.passOver(position, source, mayBeHeld)) return false;
+    if (mayBeHeld) ledger.sent(position);
+    return true;
+  }
+
+  /**
+   * The state keeps track of so many that are gone and no more. What was passed over unsent is among them until that is committed, and must not take
+   * the places of what is under way from here on.
+   */
+  #hasManyGone(source: number): boolean {
+    if (this.#goneOf(source).length <= limits.unsettledMax) return false;
+    this.#parts.reports.moved();
+    return true;
+  }
+
+  #isExpired({ expiresAtMs }: StoredMessage): boolean {
+    return expiresAtMs !== 0 && expiresAtMs <= this.#parts.context.broker.nowMs();
   }
 
   #offer(pass: Pass, message: StoredMessage, grant: Grant): boolean {
@@ -241,14 +284,14 @@ export class RetainedFeed {
   }
 
   /**
-   * Two deliveries that would have one packet identifier go in one order on every node: live messages up to `asOf` and items of shares that were
-   * given up to there go first, and what came after waits.
+   * Two deliveries that would have one packet identifier go in one order on every node: live messages up to `asOf` (this one as well, if it comes live
+   * too) and items of shares that were given up to there go first, and what came after waits.
    */
   #isItsTurn({ asOf }: Pass, position: number, ledger: Ledger): boolean {
     const { own, shared, context } = this.#parts;
     if (ledger.room <= 0) return false;
-    const isAwaited = shared?.isAwaited(position, asOf + 1) === true;
-    if (!isAwaited && !isSharedWithin(position, own.cursor, asOf)) return true;
+    const isLiveAhead = position > own.cursor || isSharedWithin(position, own.cursor, asOf);
+    if (!isLiveAhead && shared?.isAwaited(position, asOf + 1) !== true) return true;
     this.#awaitsOthers = true;
     this.#cancelLook ??= context.clock.after(LOOK_AGAIN_MS, () => {
       this.#cancelLook = null;

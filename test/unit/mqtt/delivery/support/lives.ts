@@ -12,6 +12,8 @@ import { inWords, Peer, TestEdge } from "./peer.js";
 import { options } from "./session.js";
 
 const RETAINED = ["r/1", "r/2", "r/3", "r/4"];
+/** Their retained messages are replaced and expire. */
+export const REPLACED = ["q/1", "q/2", "q/3"];
 /** Identifiers of subscriptions: what a copy of a message comes from. */
 export const OWN = 1;
 const SHARED = 9;
@@ -43,7 +45,7 @@ export class World {
     this.node = this.#start();
     this.edge = new TestEdge(this.node);
     this.clients = ["c", "d"].map((id) => new Client(this, id));
-    for (const topic of RETAINED) this.publish(topic, true);
+    for (const topic of [...RETAINED, ...REPLACED]) this.publish(topic, true);
     for (const client of this.clients) client.connect();
     for (const client of this.clients) {
       client.subscribe(options("s", 2, { share: "g", subscriptionId: SHARED }));
@@ -60,7 +62,8 @@ export class World {
   publish(topic: string, retain = false): void {
     const qos = this.pick([0, 1, 2, 2] as const);
     const isLarge = !retain && this.below(8) === 0;
-    const expiresAtMs = !retain && this.below(8) === 0 ? this.node.nowMs() + 1 + this.below(400) : 0;
+    const expiresAtMs =
+      !RETAINED.includes(topic) && this.below(8) === 0 ? this.node.nowMs() + 1 + this.below(400) : 0;
     // The payload tells the client which message it is; the position is not known before.
     const messages = Array.from({ length: 1 + this.below(retain ? 1 : 3) }, (_, index) => ({
       payload: Buffer.from(`${topic}:${this.#publishes}:${index}${isLarge ? " ".repeat(LARGE) : ""}`),
@@ -159,6 +162,11 @@ export class Client {
     return this.#peer !== null;
   }
 
+  /** Messages whose PUBREL has not come. */
+  get unreleased(): readonly number[] {
+    return [...this.#held.values()];
+  }
+
   connect(): void {
     const { world } = this;
     this.#receiveMax = world.pick([1, 2, 5, 100]);
@@ -190,7 +198,7 @@ export class Client {
 
   subscribed({ filter, share }: SubscriptionOptions, head: number): void {
     if (share !== "") return;
-    if (filter.startsWith("r/") || filter === "#") this.retainedAsked += 1;
+    if (/^[rq]\/|^#/.test(filter)) this.retainedAsked += 1;
     if (filter.startsWith("r/")) this.retainedWanted += 1;
     this.unsubscribed(filter, head);
     this.spans.push({ filter, since: head, until: Number.POSITIVE_INFINITY });

@@ -155,8 +155,9 @@ export class TestNode implements Broker {
     return [];
   }
 
-  retained(filters: FilterSet): readonly StoredMessage[] {
-    return this.state.machine.retainedMatching((name) => filters.matches(name), this.nowMs());
+  retained(filters: FilterSet, expiredToo = false): readonly StoredMessage[] {
+    const atMs = expiredToo ? 0 : this.nowMs();
+    return this.state.machine.retainedMatching((name) => filters.matches(name), atMs);
   }
 
   history(): Promise<ReadPage> {
