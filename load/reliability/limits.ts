@@ -8,4 +8,6 @@ export const LIMITS: readonly string[] = [
   "Peers prove that they know the cluster's secret; what travels between them is neither encrypted nor signed.",
   "There is no authentication of clients and no access control yet: nothing of that kind is tried.",
   "Rounds of the fault campaign share two cores with three nodes and their clients: times in it are upper bounds.",
+  "Of QoS 0 every drop is counted but two: what a share gave a member while its node caught up by a snapshot, and retained messages that a client had not been sent when its connection ended.",
+  "A kept session that stayed away until retention had to drop messages it held back (the node says so) may have had one of them under way at QoS 2: its PUBREL does not come, and a client that waits for it takes the next message with that packet identifier, one in 65,535, for a copy of it.",
 ];

@@ -48,11 +48,17 @@ export class Inbox {
   /** PUBREL. */
   released(messageId: number): void {
     const { name, setting } = this.#options;
-    // One that expired is taken back where the client may have it, and it need not have it.
-    const fact = setting.ledger.at(messageId);
-    const isKnown = this.#known.has(messageId) || (fact !== undefined && fact.expiresAtMs > 0);
+    const isKnown = this.#known.has(messageId) || this.#mayBeTakenBack(messageId);
     setting.world.check(isKnown, () => `${name} gets PUBREL for ${messageId}, which this session never had`);
     this.#incoming.delete(messageId);
+  }
+
+  /** What expired, or is retained no longer, is taken back where the client may have it, and it need not have it. */
+  #mayBeTakenBack(messageId: number): boolean {
+    const { ledger } = this.#options.setting;
+    const fact = ledger.at(messageId);
+    if (fact === undefined) return false;
+    return fact.expiresAtMs > 0 || (fact.retain && ledger.retainedUntil(fact) < ledger.head);
   }
 
   /** PUBLISH, at a connection of which the log knows. */

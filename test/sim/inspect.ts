@@ -1,7 +1,7 @@
 /** What must hold of a node that has just come up, or at rest: its store, its state and its answers agree with what was seen. */
 import type { StoredMessage } from "../../src/state-machine/effects.js";
 import type { Life } from "./life.js";
-import { PLENTY } from "./profile.js";
+import { mayTrim } from "./profile.js";
 import type { Setting } from "./setting.js";
 
 async function messagesOf(life: Life, through: number): Promise<StoredMessage[]> {
@@ -36,8 +36,10 @@ async function checkStore({ world, ledger, profile }: Setting, id: string, life:
     // Deleted by an entry that was applied once, it may be gone before this node has applied that entry again.
     if (there.has(position) || ledger.isDeleted(topicId)) continue;
     const isTrimmed = position <= life.store.trimmedThrough({ ids: [topicId] });
-    const mayBe = profile.retentionBytes < PLENTY;
-    world.check(mayBe && isTrimmed, () => `node ${id} has lost ${messageId} at position ${position}`);
+    world.check(
+      mayTrim(profile) && isTrimmed,
+      () => `node ${id} has lost ${messageId} at position ${position}`,
+    );
   }
 }
 

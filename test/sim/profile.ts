@@ -33,6 +33,8 @@ export interface Profile {
   readonly checkpointPeriodMs: number;
   readonly retentionPeriodMs: number;
   readonly retentionBytes: number;
+  /** Whether topics are given a retention of their own while they are used. */
+  readonly topicRetention: boolean;
   readonly snapshotLogBytes: number;
   readonly applyBytesMax: number;
   readonly messageBytesMax: number;
@@ -146,6 +148,11 @@ export function isAlone({ voters, membershipChance }: Profile): boolean {
   return voters.length === 1 && membershipChance === 0;
 }
 
+/** Whether retention may drop something of a topic that there is. */
+export function mayTrim({ retentionBytes, topicRetention }: Profile): boolean {
+  return retentionBytes < PLENTY || topicRetention;
+}
+
 export function profileOf(
   chance: Chance,
   nodes: Size,
@@ -166,6 +173,7 @@ export function profileOf(
     clients: chance.whole(0, 3),
     ...roamersOf(chance.stream("roamers")),
     retentionBytes: chance.of(0.25) ? chance.whole(300, 3_000) : PLENTY,
+    topicRetention: chance.stream("topic retention").of(0.15),
     applyBytesMax: chance.pick([50, 1_000, 1 << 24]),
     messageBytesMax: chance.pick([100, 2_000, 1 << 20]),
     submit: {

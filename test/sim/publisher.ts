@@ -48,6 +48,8 @@ export class Publisher {
   isQuiet = false;
   readonly #setting: Setting;
   readonly #chance: Chance;
+  /** Of retention of topics: what else is drawn does not depend on it. */
+  readonly #whims: Chance;
   readonly #door: () => Life | null;
   readonly #open = new Set<Op>();
   readonly #keys: Keyed[] = [];
@@ -60,6 +62,7 @@ export class Publisher {
     this.name = name;
     this.#setting = setting;
     this.#chance = setting.world.chance.stream(`publisher ${name}`);
+    this.#whims = this.#chance.stream("whims");
     this.#door = door;
     this.#think();
   }
@@ -103,6 +106,7 @@ export class Publisher {
   #act(): void {
     const life = this.#door();
     if (life === null || this.#open.size >= BURST_MAX * 2) return;
+    if (this.#setting.profile.topicRetention && this.#whims.of(0.15)) this.#setRetention(life);
     const times = this.#chance.of(0.2) ? this.#chance.whole(2, BURST_MAX) : 1;
     for (let i = 0; i < times && life.scope.alive; i += 1) this.#one(life);
   }
@@ -123,6 +127,15 @@ export class Publisher {
   #create(life: Life): void {
     const topic = this.#chance.pick(PASSING_TOPICS);
     this.#send(life, { kind: "create-topic", topic, retention: {}, ifMissing: this.#chance.of(0.5) });
+  }
+
+  /** By size, by age, by both or by the node's default. */
+  #setRetention(life: Life): void {
+    const chance = this.#whims;
+    const bytes = chance.pick([null, chance.whole(100, 2_000)]);
+    const ageMs = chance.pick([null, null, chance.whole(50, 5_000)]);
+    const topic = chance.pick([...KEPT_TOPICS, ...PASSING_TOPICS]);
+    this.#send(life, { kind: "update-topic", topic, retention: { bytes, ageMs } });
   }
 
   #messages(life: Life, count: number): { ids: string[]; messages: OutgoingMessage[] } {

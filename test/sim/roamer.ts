@@ -10,7 +10,7 @@ import { contentTypeOf, payloadOf } from "./ledger.js";
 import type { Life } from "./life.js";
 import { type Level, MqttConnection } from "./mqtt-client.js";
 import { Outbox } from "./outbox.js";
-import { PLENTY } from "./profile.js";
+import { mayTrim } from "./profile.js";
 import type { Stay } from "./session-book.js";
 import type { Setting } from "./setting.js";
 import { keyOf } from "./share-book.js";
@@ -298,7 +298,7 @@ export class Roamer {
   #begin({ session, isKept }: Stay): void {
     this.#session = session;
     this.#inbox.begin();
-    if (!isKept && this.#setting.profile.retentionBytes < PLENTY) this.#inbox.interest.isOnItsOwn();
+    if (!isKept && mayTrim(this.#setting.profile)) this.#inbox.interest.isOnItsOwn();
     this.#outbox.forget();
     this.#request = null;
     this.#isSubscribed = false;

@@ -54,7 +54,8 @@ export class LiveFeed implements SubscriberSink {
       state: live,
       sentThrough,
       quietThrough: openedAt,
-      offlineAbove: closedAt,
+      // What lies above was not sent before the connection ended; where that is not known `sentThrough` is the head of then.
+      offlineAbove: Math.min(closedAt, Math.max(live.through, sentThrough)),
     });
     this.#resumption = known.through > live.through ? known : null;
   }

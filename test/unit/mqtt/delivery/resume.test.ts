@@ -53,6 +53,19 @@ describe("after an orderly end", () => {
     expect(after.receive()).toEqual(["PUBLISH a m5 q0"]);
   });
 
+  test("of QoS 0 what a slow client had not been sent when it went is counted, and what it was sent is not", () => {
+    const before = nodes.connect();
+    before.subscribe(options("a", 1));
+    nodes.node.publish("a");
+    nodes.node.publish("a", { qos: 0, count: 4 });
+    expect(before.receive()).toHaveLength(5);
+    before.wire.backlogBytes = 1_000_000;
+    nodes.node.publish("a", { qos: 0, count: 3 });
+    before.disconnect();
+    expect(nodes.connect().receive()).toEqual(["PUBLISH a m1 q1 id=1 dup"]);
+    expect(nodes.edge.metrics.of("dropped offline")).toBe(3);
+  });
+
   test("a session that is not kept begins with nothing", () => {
     const before = nodes.connect({ isKept: false });
     before.subscribe(options("a", 1));
