@@ -289,26 +289,4 @@ export const MUTANTS_OF_SESSION_CLIENTS: readonly Mutant[] = [
     edits: edit(`${MACHINE}/open-passes.js`, "if (message.qos < 2)", "if (message.qos < 3)"),
     shows: /lacks PUBREL/,
   }),
-  mutant({
-    name: "a retained message goes before its own live copy",
-    rule: "ARCHITECTURE: two deliveries of one packet identifier go in one order on every node",
-    nodes: 1,
-    edits: edit(
-      `${MQTT}/delivery/retained-feed.js`,
-      "position > own.cursor || isSharedWithin",
-      "isSharedWithin",
-    ),
-    shows: /at QoS 2/,
-  }),
-  mutant({
-    name: "a retained message that expires is given up where a client may have it",
-    rule: "MQTT-4.4.0-1, 4.3.3: PUBREL comes",
-    nodes: 1,
-    edits: edit(
-      `${MQTT}/delivery/retained-feed.js`,
-      "broker.retained(filters, true)",
-      "broker.retained(filters, false)",
-    ),
-    shows: /lacks PUBREL/,
-  }),
 ];
