@@ -233,8 +233,8 @@ export const MUTANTS_OF_SESSION_CLIENTS: readonly Mutant[] = [
     nodes: 1,
     edits: edit(
       `${MQTT}/delivery/retained-feed.js`,
-      "if (message !== undefined && message.position <= pass.asOf) {",
-      "if (message !== undefined) {",
+      "message?.position === position;",
+      "message !== undefined;",
     ),
     shows: /as retained, which it was not|as retained once more/,
   }),
