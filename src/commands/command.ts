@@ -140,7 +140,10 @@ export interface CloseSessionCommand extends OfSession {
   readonly withWill: boolean;
   /** From DISCONNECT; `null` leaves it as it is. */
   readonly expirySeconds: number | null;
-  /** Highest position of the live stream that was sent to the client at QoS 1 or 2; 0 for none of this connection. */
+  /**
+   * Up to here the client was sent what it was to get of the live stream at this connection; 0 for nothing. What is above it was not sent, of whatever
+   * QoS.
+   */
   readonly sentThrough: number;
 }
 

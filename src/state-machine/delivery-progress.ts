@@ -1,6 +1,5 @@
 /** How far a session is with one source, as the machine keeps it: what comes out of order is put into its place. */
 import type { SubscriptionOptions } from "../commands/command.js";
-import { limits } from "../limits.js";
 import type { DeliveryState, RetainedPass } from "./session-view.js";
 
 const NONE: readonly number[] = Object.freeze([]);
@@ -47,12 +46,6 @@ function thinned(positions: readonly number[], isKept: (position: number) => boo
   return kept.length === 0 ? NONE : Object.freeze(kept);
 }
 
-/**
- * Positions that are gone and kept track of, the lowest: as many as a connection has under way, and as many again that it passes over unsent
- * before it waits until that is committed (the edge, retained-feed.ts).
- */
-const GONE_MAX = 2 * limits.unsettledMax;
-
 export class PassProgress extends DeliveryProgress implements RetainedPass {
   readonly source: number;
   readonly asOf: number;
@@ -73,13 +66,30 @@ export class PassProgress extends DeliveryProgress implements RetainedPass {
     this.gone = thinned(this.gone, (position) => position > this.through && !isKnown.has(position));
   }
 
-  /** The message at this position, which it matches at QoS 2, is gone. Returns whether anything has changed. */
+  /** The message at this position, which it matches at QoS 2, is gone. Returns whether that is news. */
   lose(position: number): boolean {
-    if (position <= this.through || this.done.includes(position) || this.received.includes(position))
-      return false;
-    const { gone } = this;
-    if (gone.length === GONE_MAX && position > (gone.at(-1) ?? 0)) return false;
-    this.gone = Object.freeze([...gone, position].sort((a, b) => a - b).slice(0, GONE_MAX));
+    if (position <= this.through || this.received.includes(position)) return false;
+    const { done, gone } = this;
+    if (done[indexIn(done, position)] === position) return false;
+    const index = indexIn(gone, position);
+    this.gone = Object.freeze([...gone.slice(0, index), position, ...gone.slice(index)]);
     return true;
   }
+
+  /** The highest position that is gone is forgotten. */
+  forgetGone(): void {
+    this.gone = this.gone.length <= 1 ? NONE : Object.freeze(this.gone.slice(0, -1));
+  }
+}
+
+/** Where the first position is that is not below; of ascending ones. */
+function indexIn(ascending: readonly number[], position: number): number {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ascending[middle] ?? 0) < position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -2,6 +2,7 @@
  * The passes over retained messages that are not finished, of all sessions, oldest first: whoever takes a retained message away tells them, since
  * a client may have it and wait for its PUBREL.
  */
+import { limits } from "../limits.js";
 import { filterMatches } from "../topics/topic-name.js";
 import type { PassProgress } from "./delivery-progress.js";
 import type { StoredMessage } from "./effects.js";
@@ -52,25 +53,48 @@ export class OpenPasses {
   /** A retained message was replaced or deleted. Only at QoS 2 is anything left to be said of it (MQTT 5.0, 4.3.3). */
   gone(message: StoredMessage): void {
     if (message.qos < 2) return;
-    for (let i = this.#oldestFirst.length - 1; i >= 0; i -= 1) {
-      const open = this.#oldestFirst[i];
-      if (open === undefined || open.pass.asOf < message.position) return;
-      if (isSentAtTwo(open, message) && open.pass.lose(message.position)) {
-        this.#sessions.touch(open.session, CHANGED_PROGRESS);
-      }
+    const passes = this.#oldestFirst;
+    /** Sessions that keep track of enough: none of their newer passes has a place for it. */
+    const full = new Set<SessionState>();
+    for (let i = firstFrom(passes, ({ asOf }) => asOf >= message.position); i < passes.length; i += 1) {
+      const open = passes[i];
+      if (open === undefined || full.has(open.session) || !isSentAtTwo(open, message)) continue;
+      if (!open.pass.lose(message.position)) continue;
+      this.#sessions.touch(open.session, CHANGED_PROGRESS);
+      if (forgetBeyond(open.session) === open.pass) full.add(open.session);
     }
   }
 
   #forget(pass: PassProgress): void {
-    let low = 0;
-    let high = this.#oldestFirst.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#oldestFirst[middle]?.pass.source ?? 0) < pass.source) low = middle + 1;
-      else high = middle;
-    }
-    if (this.#oldestFirst[low]?.pass === pass) this.#oldestFirst.splice(low, 1);
+    const index = firstFrom(this.#oldestFirst, ({ source }) => source >= pass.source);
+    if (this.#oldestFirst[index]?.pass === pass) this.#oldestFirst.splice(index, 1);
   }
+}
+
+/** Index of the oldest pass of which it is true; of all newer ones it is true as well. */
+function firstFrom(oldestFirst: readonly OpenPass[], isTrue: (pass: PassProgress) => boolean): number {
+  let low = 0;
+  let high = oldestFirst.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const open = oldestFirst[middle];
+    if (open !== undefined && isTrue(open.pass)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/**
+ * Passes are walked one after the other, each in position order, and a connection has `unsettledMax` exchanges at most, with those that
+ * it passed over and that are not committed: what a client may have is among so many of the first. Returns the pass of one that is beyond.
+ */
+function forgetBeyond({ passes }: SessionState): PassProgress | null {
+  let count = 0;
+  for (const { gone } of passes) count += gone.length;
+  if (count <= limits.unsettledMax) return null;
+  const last = passes.findLast(({ gone }) => gone.length > 0);
+  last?.forgetGone();
+  return last ?? null;
 }
 
 function isSentAtTwo({ session, pass }: OpenPass, { position, topic, publisher }: StoredMessage): boolean {

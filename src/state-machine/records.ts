@@ -25,7 +25,7 @@ export interface StateRecord {
 
 /** Version that this code writes. */
 export const RECORD_VERSION = 2;
-/** The newest that it reads, and writes for progress with passes of which something is gone. */
+/** Version of progress with passes of which something is gone. */
 export const RECORD_VERSION_GONE = 3;
 
 export const META_KEY = "m";
@@ -55,14 +55,14 @@ export function corrupt(what: string): FatalError {
   );
 }
 
-/** A reader past the version. Throws `FatalError` `store_version` for a newer one, `store_corrupt` for none. */
-export function openRecord(value: Uint8Array): ByteReader {
+/** A reader past the version, `newest` at most. Throws `FatalError` `store_version` for a newer one, `store_corrupt` for none. */
+export function openRecord(value: Uint8Array, newest = RECORD_VERSION): ByteReader {
   const reader = new ByteReader(value, "store_corrupt");
   const version = reader.byte();
-  if (version > RECORD_VERSION_GONE) {
+  if (version > newest) {
     throw new FatalError(
       "store_version",
-      `the state store has records of version ${version}, this node reads up to ${RECORD_VERSION_GONE}: start a newer release`,
+      `the state store has records of version ${version}, this node reads up to ${newest}: start a newer release`,
     );
   }
   if (version === 0) throw reader.malformed("no version");

@@ -180,7 +180,7 @@ export function encodeProgress(writer: ByteWriter, session: SessionState): void 
 }
 
 export function decodeProgress(value: Uint8Array): ProgressRecord {
-  const reader = openRecord(value);
+  const reader = openRecord(value, RECORD_VERSION_GONE);
   const sentThrough = reader.varint();
   const live = decodeState(reader, new DeliveryProgress(0));
   const hasGone = value[0] === RECORD_VERSION_GONE;
@@ -213,8 +213,15 @@ function decodePass(reader: ByteReader, hasGone: boolean): PassProgress {
   });
   const pass = new PassProgress(source, asOf, subscriptions);
   pass.take(state);
-  if (hasGone) pass.gone = Object.freeze(decodePositions(reader, pass.through));
+  if (hasGone) pass.gone = decodeGone(reader, pass);
   return pass;
+}
+
+function decodeGone(reader: ByteReader, { through, asOf }: PassProgress): readonly number[] {
+  const gone = decodePositions(reader, through);
+  const isInOrder = gone.every((position, index) => position > (gone[index - 1] ?? through));
+  if (!isInOrder || (gone.at(-1) ?? 0) > asOf) throw reader.malformed("positions that are gone");
+  return Object.freeze(gone);
 }
 
 function encodeState(writer: ByteWriter, { through, done, received }: DeliveryProgress): void {

@@ -66,7 +66,10 @@ export interface Session {
   readonly openedAt: number;
   /** Head of the stream when the last connection ended. */
   readonly closedAt: number;
-  /** Up to here messages of QoS 1 and 2 may have been sent before: they go with DUP. */
+  /**
+   * Up to here messages may have been sent before: those of QoS 1 and 2 go with DUP. Above it nothing was. The head, where nobody can say (a node
+   * died).
+   */
   readonly sentThrough: number;
   /** QoS 2 packet identifiers of the client that are not released. */
   readonly incoming: ReadonlySet<number>;

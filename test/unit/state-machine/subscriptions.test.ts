@@ -306,13 +306,28 @@ describe("retained messages at SUBSCRIBE (3.3.1.3, 3.8.3.1)", () => {
       expect(driver.machine.session(1)?.passes.map((pass) => pass.gone)).toEqual([[], []]);
     });
 
-    it("is kept track of up to a bound, the lowest", () => {
+    it("is kept track of up to a bound: of the first pass before the second, the lowest first", () => {
       const driver = connected();
-      const count = 2 * limits.unsettledMax + 10;
-      for (let i = 0; i < count; i += 1) driver.apply(publishOf(`r/${i}`, "x", {}, AT_TWO));
+      const topics = Array.from({ length: limits.unsettledMax + 10 }, (_, i) => `r/${i + 1}`);
+      for (const topic of topics) driver.apply(publishOf(topic, "x", {}, AT_TWO));
       driver.apply(subscribe(1, 1, { filter: "#", qos: 2 }));
-      for (let i = count - 1; i >= 0; i -= 1) driver.apply(publishOf(`r/${i}`, "", {}, AT_TWO));
-      expect(gone(driver)).toEqual(Array.from({ length: 2 * limits.unsettledMax }, (_, i) => i + 1));
+      driver.apply(subscribe(1, 1, { filter: "r/+", qos: 2 }));
+      const ends = (): string[] =>
+        driver.machine
+          .session(1)!
+          .passes.map((pass) => `${pass.gone.length} from ${pass.gone[0]} to ${pass.gone.at(-1)}`);
+      const remove = (topic: string): void => void driver.apply(publishOf(topic, "", {}, AT_TWO));
+      const half = limits.unsettledMax / 2;
+      for (const topic of topics.slice(0, half + 5).reverse()) remove(topic);
+      expect(ends()).toEqual([`${half + 5} from 1 to ${half + 5}`, `${half - 5} from 1 to ${half - 5}`]);
+      for (const topic of topics.slice(half + 5).reverse()) remove(topic);
+      expect(ends()).toEqual([
+        `${limits.unsettledMax} from 1 to ${limits.unsettledMax}`,
+        "0 from undefined to undefined",
+      ]);
+      driver.checkpoint();
+      driver.restart();
+      expect(ends()[0]).toBe(`${limits.unsettledMax} from 1 to ${limits.unsettledMax}`);
     });
   });
 

@@ -177,8 +177,8 @@ export class Delivery {
   /** The connection is over; nothing more is sent. What it says goes into `close-session`, which is to be submitted after this. */
   close(): { readonly sentThrough: number } {
     const { context, reports, link, live, own, retained, shared } = this.#parts;
-    // What was walked past was sent; of QoS 0 nothing else says so.
-    const sentThrough = Math.max(live.sentThrough, own.walked);
+    // Of QoS 0 nothing else says that it was sent.
+    const sentThrough = Math.max(live.sentThrough, live.takenThrough, own.walked);
     if (this.#isClosed) return { sentThrough };
     this.#isClosed = true;
     context.progress.leave(reports);

@@ -7,6 +7,7 @@ import type { StoredMessage } from "../../../state-machine/effects.js";
 import type { Grant } from "../../../topics/filter-set.js";
 import type { DeliveryContext, Outlet } from "./context.js";
 import { Exchanges, Stage } from "./exchanges.js";
+import type { Ledger } from "./ledger.js";
 import { packetIdOf } from "./packet-id.js";
 import type { Parts } from "./parts.js";
 import type { PublishEncoder } from "./publish-encoder.js";
@@ -119,13 +120,16 @@ export class Link {
 
   /**
    * Passes over a message that would go at QoS 2. Its identifier stands for it until that is committed, so that no node takes another message for it;
-   * if the client may have it from an earlier connection, it counts as received, and PUBREL ends the exchange. False when it has to wait.
+   * if the client may have it from an earlier connection, it counts as received, and PUBREL ends the exchange. Either way it is one of those that
+   * `ledger` has room for. False when it has to wait.
    */
-  passOver(position: number, source: number, mayBeHeld: boolean): boolean {
+  passOver(position: number, source: number, mayBeHeld: boolean, ledger: Ledger | null): boolean {
     const { session, reports } = this.#parts;
     if (!session.isKept) return true;
     const stage = mayBeHeld ? Stage.Received : Stage.Settled;
+    if (this.exchanges.size >= limits.unsettledMax) return false;
     if (!this.exchanges.open(packetIdOf(position), position, stage, source)) return false;
+    ledger?.sent(position);
     if (mayBeHeld) reports.received(source, position);
     else reports.done(source, position);
     return true;

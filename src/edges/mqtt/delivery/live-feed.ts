@@ -25,8 +25,7 @@ export class LiveFeed implements SubscriberSink {
   readonly #ledger: Ledger | null;
   /** What is known of messages that may have been sent before. */
   #resumption: Resumption | null = null;
-  /** Position of the last message that was taken. */
-  #lastTaken = 0;
+  #takenThrough = 0;
   #sentThrough = 0;
   /** Something was not taken, and whether it was for want of a place in the window. */
   #isBlocked = false;
@@ -41,6 +40,11 @@ export class LiveFeed implements SubscriberSink {
   /** Highest position sent at QoS 1 or 2; 0 for none. */
   get sentThrough(): number {
     return this.#sentThrough;
+  }
+
+  /** Highest position that was sent or passed over, whatever its QoS; 0 for none. */
+  get takenThrough(): number {
+    return this.#takenThrough;
   }
 
   /** Begins with what the session went through before. */
@@ -62,9 +66,9 @@ export class LiveFeed implements SubscriberSink {
 
   /** Some of what was taken comes once more. */
   rewound({ live }: Session): void {
-    const nothing = { sentThrough: 0, quietThrough: 0, offlineAbove: this.#lastTaken };
+    const nothing = { sentThrough: 0, quietThrough: 0, offlineAbove: this.#takenThrough };
     this.#resumption ??= new Resumption({ state: live, ...nothing });
-    this.#resumption = this.#resumption.rewound(this.#lastTaken, live);
+    this.#resumption = this.#resumption.rewound(this.#takenThrough, live);
   }
 
   deliver(batch: DeliveryBatch): number {
@@ -75,7 +79,7 @@ export class LiveFeed implements SubscriberSink {
       ? this.#deliverShared(encoded)
       : this.#deliverEach(batch, encoded);
     const last = batch.messages[taken - 1];
-    if (last !== undefined) this.#lastTaken = last.position;
+    if (last !== undefined) this.#takenThrough = Math.max(this.#takenThrough, last.position);
     if (taken === batch.messages.length && batch.through <= ceiling) return batch.through;
     this.#isBlocked = true;
     const next = batch.messages[taken];
@@ -227,23 +231,21 @@ export class LiveFeed implements SubscriberSink {
       return true;
     }
     if (again) this.#resumption?.sentAgain();
-    if (qos > 0) this.#began(position);
+    if (qos > 0) {
+      this.#ledger?.sent(position);
+      this.#sentThrough = Math.max(this.#sentThrough, position);
+    }
     return true;
   }
 
   /** It is not sent. False when that has to wait. */
   #passOver(position: number, qos: 0 | 1 | 2, again: boolean): boolean {
     if (qos < 2) return true;
-    if (!this.#link.passOver(position, LIVE, again)) return false;
+    if (!this.#link.passOver(position, LIVE, again, this.#ledger)) return false;
     if (!again) return true;
     this.#resumption?.sentAgain();
-    this.#began(position);
-    return true;
-  }
-
-  #began(position: number): void {
-    this.#ledger?.sent(position);
     this.#sentThrough = Math.max(this.#sentThrough, position);
+    return true;
   }
 
   /** QoS 0 goes out once, and not to a client that was away. */

@@ -3,30 +3,30 @@
  * that may be gone when its turn comes.
  */
 import type { StoredMessage } from "../../../state-machine/effects.js";
+import type { FilterSet } from "../../../topics/filter-set.js";
 
 export class PassPlan {
-  /** In position order; of one that is gone already nothing is known but its position. */
+  readonly #filters: FilterSet;
+  /** `null` for what was gone before the plan was made. */
   readonly #topics: (string | null)[] = [];
   readonly #positions: Float64Array;
-  readonly #isAtTwo: Uint8Array;
+  /** Whether it was published at QoS 2, and not by a client that wants nothing of its own. */
+  readonly #mayBeAtTwo: Uint8Array;
 
-  /** `gone`: positions at which there was something for QoS 2. `isAtTwo` says whether a message goes at QoS 2. */
-  constructor(
-    messages: readonly StoredMessage[],
-    gone: readonly number[],
-    isAtTwo: (message: StoredMessage) => boolean,
-  ) {
-    const entries = [
-      ...messages.map((message) => ({ position: message.position, message })),
-      ...gone.map((position) => ({ position, message: null })),
-    ].sort((a, b) => a.position - b.position);
-    this.#positions = new Float64Array(entries.length);
-    this.#isAtTwo = new Uint8Array(entries.length);
-    for (const [index, { position, message }] of entries.entries()) {
-      this.#topics.push(message?.topic.name ?? null);
-      this.#positions[index] = position;
-      this.#isAtTwo[index] = Number(message === null || isAtTwo(message));
+  /** `messages` and `gone`, positions at which there was something for QoS 2, are both in position order. */
+  constructor(filters: FilterSet, messages: readonly StoredMessage[], gone: readonly number[]) {
+    const size = messages.length + gone.length;
+    this.#filters = filters;
+    this.#positions = new Float64Array(size);
+    this.#mayBeAtTwo = new Uint8Array(size);
+    let nextGone = 0;
+    for (const message of messages) {
+      for (; (gone[nextGone] ?? Number.POSITIVE_INFINITY) < message.position; nextGone += 1) {
+        this.#add(null, gone[nextGone] ?? 0, true);
+      }
+      this.#add(message.topic.name, message.position, this.#mayGoAtTwo(message));
     }
+    for (const position of gone.slice(nextGone)) this.#add(null, position, true);
   }
 
   get size(): number {
@@ -42,7 +42,21 @@ export class PassPlan {
     return this.#positions[index] ?? 0;
   }
 
-  isAtTwo(index: number): boolean {
-    return this.#isAtTwo[index] === 1;
+  /** Whether it was to go at QoS 2. Known without the message, and looked for only when that is gone: filters may be many. */
+  wasForTwo(index: number): boolean {
+    if (this.#mayBeAtTwo[index] !== 1) return false;
+    const topic = this.topicAt(index);
+    return topic === null || this.#filters.grantOfMatch(topic, 0)?.qos === 2;
+  }
+
+  #mayGoAtTwo({ qos, topic, publisher }: StoredMessage): boolean {
+    if (qos < 2 || publisher === 0 || publisher !== this.#filters.excluding) return qos === 2;
+    return this.#filters.grantOfMatch(topic.name, publisher)?.qos === 2;
+  }
+
+  #add(topic: string | null, position: number, mayBeAtTwo: boolean): void {
+    const index = this.#topics.push(topic) - 1;
+    this.#positions[index] = position;
+    this.#mayBeAtTwo[index] = Number(mayBeAtTwo);
   }
 }

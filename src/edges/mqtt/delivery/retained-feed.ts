@@ -3,17 +3,17 @@
  * live after it. A pass looks each message up when its turn comes: a slow client holds no payloads, and what is deleted or replaced does not
  * come back. A client that may have it at QoS 2 is sent the PUBREL.
  */
-import { limits } from "../../../limits.js";
 import type { Cancel } from "../../../runtime/clock.js";
 import type { StoredMessage } from "../../../state-machine/effects.js";
-import type { RetainedPass } from "../../../state-machine/session-view.js";
+import type { RetainedPass, Session } from "../../../state-machine/session-view.js";
 import { type Filter, FilterSet, type Grant } from "../../../topics/filter-set.js";
-import { isWildcard } from "../../../topics/topic-name.js";
+import { filterMatches, isWildcard } from "../../../topics/topic-name.js";
 import { RETAINED } from "./exchanges.js";
 import { Ledger } from "./ledger.js";
 import { isSharedWithin, positionAbove } from "./packet-id.js";
 import type { Parts } from "./parts.js";
 import { PassPlan } from "./pass-plan.js";
+import { isExpired } from "./publish-encoder.js";
 import { qosOf } from "./publish-packet.js";
 import { Resumption } from "./resumption.js";
 
@@ -167,14 +167,10 @@ export class RetainedFeed {
       ? this.#parts.context.broker.retained(filters, true)
       : names.flatMap((name) => this.#lookUp(name) ?? []);
     const isAhead = (position: number): boolean => position > walked && position <= asOf;
-    return new PassPlan(
-      messages.filter(({ position }) => isAhead(position)),
-      this.#goneOf(source).filter(isAhead),
-      (message) => {
-        const grant = filters.grantOfMatch(message.topic.name, message.publisher);
-        return grant !== null && qosOf(message, grant) === 2;
-      },
-    );
+    const inOrder = messages
+      .filter(({ position }) => isAhead(position))
+      .sort((a, b) => a.position - b.position);
+    return new PassPlan(filters, inOrder, this.#goneOf(source).filter(isAhead));
   }
 
   /** Expired or not. */
@@ -184,9 +180,12 @@ export class RetainedFeed {
 
   /** What the state knows to be gone of a pass. */
   #goneOf(source: number): readonly number[] {
+    return this.#state?.passes.find((pass) => pass.source === source)?.gone ?? [];
+  }
+
+  get #state(): Session | undefined {
     const { context, session } = this.#parts;
-    const passes = context.broker.session(session.number)?.passes ?? [];
-    return passes.find((pass) => pass.source === source)?.gone ?? [];
+    return context.broker.session(session.number);
   }
 
   /** Goes on with a pass while there is room, for so many messages at most; returns how many of them are left. */
@@ -194,64 +193,48 @@ export class RetainedFeed {
     let left = messagesMax;
     while (left > 0 && this.#parts.link.isWritable && pass.next < plan.size) {
       left -= 1;
-      const position = plan.positionAt(pass.next);
-      const topic = plan.topicAt(pass.next);
-      const message = topic === null ? undefined : this.#lookUp(topic);
-      // Another one at the topic was retained later, and comes live.
-      const isThere = message?.position === position;
-      const isTaken = isThere
-        ? this.#take(pass, message)
-        : !plan.isAtTwo(pass.next) || this.#leave(pass, position);
-      if (!isTaken) break;
-      pass.walked = position;
+      if (!this.#step(pass, plan)) break;
+      pass.walked = plan.positionAt(pass.next);
       this.#awaitsOthers = false;
       pass.next += 1;
     }
     return left;
   }
 
+  /** What is next in the plan. False when there is no room for it. */
+  #step(pass: Pass, plan: PassPlan): boolean {
+    const topic = plan.topicAt(pass.next);
+    const message = topic === null ? undefined : this.#lookUp(topic);
+    // Another one at the topic was retained later, and comes live.
+    if (message?.position === plan.positionAt(pass.next)) return this.#take(pass, message);
+    return pass.ledger === null || !plan.wasForTwo(pass.next) || this.#leave(pass, plan, pass.ledger);
+  }
+
   /** False when there is no room for it. */
   #take(pass: Pass, message: StoredMessage): boolean {
-    const grant = pass.filters.grantOfMatch(message.topic.name, message.publisher);
+    const { position, topic } = message;
+    const grant = pass.filters.grantOfMatch(topic.name, message.publisher);
     if (grant === null) return true;
-    const { position } = message;
-    const { resumption, ledger, source } = pass;
+    const { resumption, ledger } = pass;
     if (qosOf(message, grant) === 0) {
       if (resumption !== null && resumption.quiet(position) !== "no") return true;
     } else {
       if (resumption?.isDealtWith(position) === true) return true;
-      if (ledger !== null && (!this.#isItsTurn(pass, position, ledger) || this.#hasManyGone(source)))
-        return false;
+      if (ledger !== null && !this.#isItsTurn(pass, position, topic.name, ledger)) return false;
     }
-    // Unsubscribed meanwhile.
-    if (!this.#parts.own.filters.matches(message.topic.name) || this.#isExpired(message))
+    // Unsubscribed or expired meanwhile.
+    const isWanted = this.#parts.own.filters.matches(topic.name);
+    if (!isWanted || isExpired(message, this.#parts.context.broker.nowMs()))
       return this.#passOver(pass, message, grant);
     return this.#offer(pass, message, grant);
   }
 
   /** What would have gone at QoS 2 is gone: the client may have it if there was a connection before. False when that has to wait. */
-  #leave(pass: Pass, position: number): boolean {
-    const { source, ledger, resumption } = pass;
-    if (ledger === null || resumption?.isDealtWith(position) === true) return true;
-    if (!this.#isItsTurn(pass, position, ledger)) return false;
-    const mayBeHeld = resumption !== null;
-    if (!this.#parts.link.passOver(position, source, mayBeHeld)) return false;
-    if (mayBeHeld) ledger.sent(position);
-    return true;
-  }
-
-  /**
-   * The state keeps track of so many that are gone and no more. What was passed over unsent is among them until that is committed, and must not take
-   * the places of what is under way from here on.
-   */
-  #hasManyGone(source: number): boolean {
-    if (this.#goneOf(source).length <= limits.unsettledMax) return false;
-    this.#parts.reports.moved();
-    return true;
-  }
-
-  #isExpired({ expiresAtMs }: StoredMessage): boolean {
-    return expiresAtMs !== 0 && expiresAtMs <= this.#parts.context.broker.nowMs();
+  #leave(pass: Pass, plan: PassPlan, ledger: Ledger): boolean {
+    const position = plan.positionAt(pass.next);
+    if (pass.resumption?.isDealtWith(position) === true) return true;
+    if (!this.#isItsTurn(pass, position, plan.topicAt(pass.next), ledger)) return false;
+    return this.#parts.link.passOver(position, pass.source, pass.resumption !== null, ledger);
   }
 
   #offer(pass: Pass, message: StoredMessage, grant: Grant): boolean {
@@ -276,10 +259,8 @@ export class RetainedFeed {
     const { position } = message;
     if (qosOf(message, grant) < 2) return true;
     const again = resumption?.mayBeSent(position) === true;
-    if (!this.#parts.link.passOver(position, source, again)) return false;
-    if (!again) return true;
-    resumption?.sentAgain();
-    ledger?.sent(position);
+    if (!this.#parts.link.passOver(position, source, again, ledger)) return false;
+    if (again) resumption?.sentAgain();
     return true;
   }
 
@@ -287,10 +268,12 @@ export class RetainedFeed {
    * Two deliveries that would have one packet identifier go in one order on every node: live messages up to `asOf` (this one as well, if it comes live
    * too) and items of shares that were given up to there go first, and what came after waits.
    */
-  #isItsTurn({ asOf }: Pass, position: number, ledger: Ledger): boolean {
+  #isItsTurn({ asOf }: Pass, position: number, topic: string | null, ledger: Ledger): boolean {
     const { own, shared, context } = this.#parts;
     if (ledger.room <= 0) return false;
-    const isLiveAhead = position > own.cursor || isSharedWithin(position, own.cursor, asOf);
+    const isLiveAhead =
+      isSharedWithin(position, own.cursor, asOf) ||
+      (position > own.cursor && this.#comesLive(position, topic));
     if (!isLiveAhead && shared?.isAwaited(position, asOf + 1) !== true) return true;
     this.#awaitsOthers = true;
     this.#cancelLook ??= context.clock.after(LOOK_AGAIN_MS, () => {
@@ -298,6 +281,18 @@ export class RetainedFeed {
       this.#parts.pump();
     });
     return false;
+  }
+
+  /** Whether what is at this position may come by a live subscription as well; `null` for a topic that is not known. */
+  #comesLive(position: number, topic: string | null): boolean {
+    const subscriptions = this.#state?.subscriptions ?? [];
+    return subscriptions.some(
+      ({ share, since, until, filter }) =>
+        share === "" &&
+        since < position &&
+        position <= until &&
+        (topic === null || filterMatches(filter, topic)),
+    );
   }
 
   #goOnLater(): void {

@@ -30,13 +30,14 @@ export class SharedFeed {
     this.#parts = parts;
   }
 
-  /** Whether an item that was given below the head `before` waits, and is to have the packet identifier of this position first. */
+  /**
+   * Whether an item that was given below the head `before` waits, and is to have the packet identifier of this position first: of another message, or
+   * the share's copy of the same one.
+   */
   isAwaited(position: number, before: number): boolean {
     const id = packetIdOf(position);
     if (!this.#ids.has(id)) return false;
-    return this.#waiting.some(
-      (item) => item.asOf < before && item.position !== position && packetIdOf(item.position) === id,
-    );
+    return this.#waiting.some((item) => item.asOf < before && packetIdOf(item.position) === id);
   }
 
   /** As of the live stream. */
@@ -148,7 +149,7 @@ export class SharedFeed {
   /** It cannot be sent. False when that has to wait. */
   #giveUp({ source, position, again, qos }: SharedItem): boolean {
     const { link, session, reports } = this.#parts;
-    if (qos === 2 && session.isKept) return link.passOver(position, source, again);
+    if (qos === 2 && session.isKept) return link.passOver(position, source, again, null);
     if (qos > 0) reports.done(source, position);
     return true;
   }

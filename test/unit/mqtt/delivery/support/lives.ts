@@ -5,20 +5,29 @@
 import type { Packet } from "mqtt-packet";
 import { expect } from "vitest";
 import type { SubscriptionOptions } from "../../../../../src/commands/command.js";
+import { PacketRefused } from "../../../../../src/edges/mqtt/refusal.js";
 import { seededRandom } from "../../../../../src/runtime/random.js";
-import { identifiers } from "./identifiers.js";
+import type { StoredMessage } from "../../../../../src/state-machine/effects.js";
+import { filterMatches } from "../../../../../src/topics/topic-name.js";
 import { Replicated, TestNode } from "./node.js";
 import { inWords, Peer, TestEdge } from "./peer.js";
+import { scale } from "./scale.js";
 import { options } from "./session.js";
 
 const RETAINED = ["r/1", "r/2", "r/3", "r/4"];
-/** Their retained messages are replaced and expire. */
-export const REPLACED = ["q/1", "q/2", "q/3"];
+/** Their retained messages are replaced and deleted, and expire: the first few, or all where little may be unsettled. */
+export const REPLACED = Array.from({ length: 20 }, (_, index) => `q/${index + 1}`);
 /** Identifiers of subscriptions: what a copy of a message comes from. */
 export const OWN = 1;
 const SHARED = 9;
 /** Payloads that some connections do not take. */
 const LARGE = 100;
+
+/** The real relation of the two, and the real ones. */
+const NARROW = { inflightMax: 4, unsettledMax: 8 };
+const WIDE = { inflightMax: 1_024, unsettledMax: 4_096 };
+
+const NOTHING = { contentType: "", expiresAtMs: 0, properties: new Uint8Array(0) };
 
 interface Published {
   readonly topic: string;
@@ -38,14 +47,19 @@ export class World {
   deaths = 0;
   /** By position: what was published, and with what QoS. */
   readonly published: Published[] = [];
+  /** Those of `REPLACED` that are used. */
+  readonly replaced: readonly string[];
 
-  constructor(seed: number) {
+  /** With `isNarrow` few messages may be unsettled at a time, and there are more to be replaced than that. */
+  constructor(seed: number, isNarrow: boolean) {
     this.unit = seededRandom(seed).unit;
-    identifiers.count = [3, 7, 31][this.below(3)]!;
+    scale.ids = [3, 7, 31][this.below(3)]!;
+    Object.assign(scale, isNarrow ? NARROW : WIDE);
+    this.replaced = REPLACED.slice(0, isNarrow ? REPLACED.length : 3);
     this.node = this.#start();
     this.edge = new TestEdge(this.node);
     this.clients = ["c", "d"].map((id) => new Client(this, id));
-    for (const topic of [...RETAINED, ...REPLACED]) this.publish(topic, true);
+    for (const topic of [...RETAINED, ...this.replaced]) this.publish(topic, true);
     for (const client of this.clients) client.connect();
     for (const client of this.clients) {
       client.subscribe(options("s", 2, { share: "g", subscriptionId: SHARED }));
@@ -60,18 +74,27 @@ export class World {
   }
 
   publish(topic: string, retain = false): void {
-    const qos = this.pick([0, 1, 2, 2] as const);
+    this.#publish(topic, retain, this.pick([0, 1, 2, 2] as const));
+  }
+
+  /** An empty payload deletes what is retained. */
+  deleteRetained(topic: string): void {
+    const message = { ...NOTHING, payload: Buffer.alloc(0), qos: 0 as const, retain: true };
+    const rest = { autoCreate: true, idempotency: null, publisher: 0, receipt: null };
+    this.node.submit({ kind: "publish", topic, messages: [message], ...rest }, () => undefined);
+  }
+
+  #publish(topic: string, retain: boolean, qos: 0 | 1 | 2): void {
     const isLarge = !retain && this.below(8) === 0;
     const expiresAtMs =
       !RETAINED.includes(topic) && this.below(8) === 0 ? this.node.nowMs() + 1 + this.below(400) : 0;
     // The payload tells the client which message it is; the position is not known before.
     const messages = Array.from({ length: 1 + this.below(retain ? 1 : 3) }, (_, index) => ({
+      ...NOTHING,
       payload: Buffer.from(`${topic}:${this.#publishes}:${index}${isLarge ? " ".repeat(LARGE) : ""}`),
-      contentType: "",
       qos,
       retain,
       expiresAtMs,
-      properties: new Uint8Array(0),
     }));
     const rest = { autoCreate: true, idempotency: null, publisher: 0, receipt: null };
     this.#publishes += 1;
@@ -138,8 +161,9 @@ export class Client {
   readonly seen: Seen[] = [];
   /** Filters with the part of the stream that they are about. */
   readonly spans: { filter: string; since: number; until: number }[] = [];
-  /** How often retained messages were asked for, and how often without ever taking that back. */
-  retainedAsked = 0;
+  /** By position: how often it was retained as it was asked for. */
+  readonly asked = new Map<number, number>();
+  /** How often those that stay were asked for. */
   retainedWanted = 0;
   session = 0;
   /** QoS 2 identifiers between PUBLISH and PUBREL, with the message: kept across connections (method B). */
@@ -152,6 +176,7 @@ export class Client {
   #open = new Map<number, number>();
   /** On their way to the server. */
   #acks: Ack[] = [];
+  #hasRepeated = false;
 
   constructor(world: World, id: string) {
     this.world = world;
@@ -172,6 +197,7 @@ export class Client {
     this.#receiveMax = world.pick([1, 2, 5, 100]);
     this.#open = new Map();
     this.#acks = [];
+    this.#hasRepeated = false;
     this.#peer = new Peer(world.edge, {
       clientId: this.id,
       receiveMax: this.#receiveMax,
@@ -198,10 +224,19 @@ export class Client {
 
   subscribed({ filter, share }: SubscriptionOptions, head: number): void {
     if (share !== "") return;
-    if (/^[rq]\/|^#/.test(filter)) this.retainedAsked += 1;
     if (filter.startsWith("r/")) this.retainedWanted += 1;
+    for (const { position } of this.#retainedNow(filter, head)) {
+      this.asked.set(position, 1 + (this.asked.get(position) ?? 0));
+    }
     this.unsubscribed(filter, head);
     this.spans.push({ filter, since: head, until: Number.POSITIVE_INFINITY });
+  }
+
+  /** As of a head: what was retained since comes live. */
+  #retainedNow(filter: string, head: number): readonly StoredMessage[] {
+    const { machine } = this.world.state;
+    const all = machine.retainedMatching((name) => filterMatches(filter, name), 0);
+    return all.filter(({ position }) => position <= head);
   }
 
   unsubscribed(filter: string, head: number): void {
@@ -220,9 +255,33 @@ export class Client {
     if (peer === null) return;
     for (const [kind, id] of this.#acks.splice(0, count)) {
       if (kind !== "pubrec") this.#open.delete(id);
-      peer.delivery[kind](id, 0);
+      if (!this.#isHeard(() => peer.delivery[kind](id, 0))) return;
     }
     peer.delivery.pump();
+  }
+
+  /** PUBREC for what an earlier connection began, before the server sends it again: as some clients do. */
+  repeatPubrec(): void {
+    const peer = this.#peer;
+    const id = [...this.#held.keys()].find((it) => !this.#open.has(it));
+    if (id === undefined || peer === null) return;
+    this.#hasRepeated = true;
+    if (this.#isHeard(() => peer.delivery.pubrec(id, 0))) peer.delivery.pump();
+  }
+
+  /**
+   * Two PUBRECs get two PUBRELs, and the second PUBCOMP may come when the identifier, of which there are so few, stands for another message: the
+   * server may end the connection of whoever does such things (MQTT 5.0, 4.13).
+   */
+  #isHeard(acknowledge: () => void): boolean {
+    try {
+      acknowledge();
+      return true;
+    } catch (error) {
+      if (!(error instanceof PacketRefused && this.#hasRepeated)) throw error;
+      this.disconnect();
+      return false;
+    }
   }
 
   /** The client acknowledges as it likes, not in order. */
@@ -268,6 +327,7 @@ export class Client {
     }
     if (packet.cmd !== "publish") throw new Error(packet.cmd);
     const { qos, retain, dup, payload } = packet;
+    if (payload.length === 0) return;
     const position = this.world.positions.get(payload.toString())!;
     const subscription = [packet.properties?.subscriptionIdentifier ?? 0].flat();
     const kind = retain ? "retained" : subscription.includes(SHARED) ? "shared" : "live";
