@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import type { Calls } from "./calls.js";
 import { ClusterError } from "./errors.js";
 import { fieldsOf, isCount, parseMeta } from "./log/snapshot-meta.js";
-import type { SnapshotFile, SnapshotSink, SnapshotStore } from "./log/snapshot-store.js";
+import type { SnapshotFile, SnapshotSink, SnapshotSource, SnapshotStore } from "./log/snapshot-store.js";
 import { pause } from "./pause.js";
 import { SNAPSHOT_METHODS } from "./snapshot-sender.js";
 import type { CallParams } from "./transport/transport.js";
@@ -83,13 +83,13 @@ export class SnapshotReceiver {
     // One that is being installed may turn out to be enough.
     await idle();
     // The same leader may offer a newer one meanwhile: only that is good enough for it then.
-    while (this.#newest() < this.#wanted(from)) {
+    for (let received: SnapshotSource | null = null; !(await this.#isHere(from, received)); ) {
       const { params } = await calls.call(from, SNAPSHOT_METHODS.open, {}, { timeoutMs });
       const listing = listingOf(params);
       if (listing.meta.index < this.#wanted(from)) {
         throw new ClusterError("call_failed", "the peer has only an older one");
       }
-      await snapshots.create(listing.meta, (sink) => this.#fetchAll(from, listing, sink));
+      received = await snapshots.create(listing.meta, (sink) => this.#fetchAll(from, listing, sink));
     }
     await calls
       .call(from, SNAPSHOT_METHODS.close, { isComplete: true }, { timeoutMs })
@@ -115,8 +115,24 @@ export class SnapshotReceiver {
     }
   }
 
-  #newest(): LogIndex {
-    return this.#options.snapshots.latest()?.meta.index ?? 0;
+  /**
+   * Whether the newest on disk is good enough for that leader. One that was not `received` just now, checked as it came, may have been damaged since:
+   * the state must not become that.
+   */
+  async #isHere(from: NodeId, received: SnapshotSource | null): Promise<boolean> {
+    const { snapshots, onWarning } = this.#options;
+    const newest = snapshots.latest();
+    if (newest === null || newest.meta.index < this.#wanted(from)) return false;
+    if (newest === received) return true;
+    try {
+      await newest.verify();
+      return true;
+    } catch (error) {
+      if (!(error instanceof ClusterError && error.code === "snapshot_corrupt")) throw error;
+      onWarning({ reason: error.message }, "a snapshot on this disk is damaged: another is fetched");
+      snapshots.distrust();
+      return false;
+    }
   }
 
   /** What that leader offered last; nothing when another one has offered since. */

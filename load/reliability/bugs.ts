@@ -361,6 +361,24 @@ export const BUGS: readonly Bug[] = [
     fixed: "src/edges/mqtt/delivery/retained-feed.ts",
   },
   {
+    what: "A snapshot that was on a node's disk already was not looked at again when a leader offered one that it was good enough for: damaged meanwhile, it became the node's state",
+    whom: "whoever is served by that node: one flipped bit in an idempotency key, a session or a retained message stood there as a fact, and a snapshot of it would have gone to others",
+    kept: "seed 547804 of 3 nodes (at d6dc1fb): a state unlike the others'; test/unit/cluster/snapshot-transfer.test.ts",
+    fixed: "cluster/snapshot-receiver.ts (it is checked, and another fetched)",
+  },
+  {
+    what: "Of a message that comes by a share and as a retained one, which have one packet identifier, the retained copy could be given up first (after UNSUBSCRIBE): its PUBREL ended the share's, which was then sent again",
+    whom: "a device with both subscriptions: a QoS 2 message twice",
+    kept: "reading; kept: test/unit/mqtt/delivery/resume-retained.test.ts",
+    fixed: "src/edges/mqtt/delivery/shared-feed.ts, retained-feed.ts",
+  },
+  {
+    what: "Messages that were passed over unsent at QoS 2 (expired, too large, unsubscribed) behind one that is not acknowledged had no bound: each was one more number in the session's state",
+    whom: "everybody: one client that does not acknowledge could make the replicated state grow by as much as is retained or expires",
+    kept: "reading; kept: test/unit/mqtt/delivery/resume-retained.test.ts",
+    fixed: "src/edges/mqtt/delivery/link.ts",
+  },
+  {
     what: "QoS 0 messages that a slow client of a kept session had not been sent when its connection ended counted as sent: they were in no metric (reliability 6)",
     whom: "an operator who looks for where messages went",
     kept: "reading; kept: test/unit/mqtt/delivery/resume.test.ts",

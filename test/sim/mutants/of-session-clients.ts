@@ -233,8 +233,8 @@ export const MUTANTS_OF_SESSION_CLIENTS: readonly Mutant[] = [
     nodes: 1,
     edits: edit(
       `${MQTT}/delivery/retained-feed.js`,
-      "message?.position === position;",
-      "message !== undefined;",
+      "message?.position === plan.positionAt(pass.next)",
+      "message !== undefined",
     ),
     shows: /as retained, which it was not|as retained once more/,
   }),

@@ -131,6 +131,19 @@ describe("a transfer", () => {
     expect(peers.sent.filter(isRead)).toEqual([]);
   });
 
+  test("is made where the one that is here already is damaged, and that is said", async () => {
+    const [from, to] = [leader("1"), follower()];
+    await fill(from.snapshots, 50);
+    await fill(to.snapshots, 60, 2);
+    const here = to.snapshots.latest() as MemorySnapshot;
+    here.contents.get("file-4")![3]! ^= 1;
+    to.receiver.offered(offerOf("1", 50));
+    await until(() => to.ready.length > 0, "it is told");
+    expect(to.ready[0]?.snapshot?.index).toBe(50);
+    expect(await contentOf(to.snapshots.latest()!)).toEqual(await contentOf(from.snapshots.latest()!));
+    expect(to.warnings).toEqual(["file-4 is damaged"]);
+  });
+
   test("brings the newer one that the leader has by now", async () => {
     const [from, to] = [leader("1"), follower()];
     await fill(from.snapshots, 80);
