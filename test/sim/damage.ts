@@ -23,6 +23,8 @@ const END_CHANCE = 0.4;
 /** The end of a log begins so many frames before that of its mark. */
 const END_FRAMES_MAX = 3;
 const NEWEST_BYTES = 512;
+/** A frame begins with bytes that are not zero. */
+const MAGIC_BYTES = 4;
 
 /** Damages one file; `null` when there is nothing to damage where chance would have it. */
 export function damageSomewhere(files: SimFiles, chance: Chance): Damage | null {
@@ -92,12 +94,12 @@ function loseEnd(files: SimFiles, paths: readonly string[], chance: Chance): Dam
   const [at] = proven.slice(-chance.whole(1, END_FRAMES_MAX));
   if (at === undefined) return null;
   const file = files.file(path);
-  const bytes = end - at;
   file.clear(at, end);
   return {
     kind: "end of the log lost",
     text: `${path} from byte ${at} to ${end}`,
-    isGone: () => !isNamed(files, file) || !isZero(bytesOf(file, at, bytes)),
+    // A node that read its log before goes on behind what is lost: only who begins anew from there has it no more.
+    isGone: () => !isNamed(files, file) || !isZero(bytesOf(file, at, MAGIC_BYTES)),
   };
 }
 
