@@ -2,6 +2,7 @@
 import { formatNumber, renderMarkdown } from "../lib/table.js";
 import { BAD_INPUT, PEER_INPUT, type Tried } from "./bad-input.js";
 import { BUGS } from "./bugs.js";
+import { BUGS_OF_TESTS } from "./bugs-of-tests.js";
 import { commandOf, show } from "./evidence.js";
 import { FAULTS } from "./faults.js";
 import { INVARIANTS } from "./invariants.js";
@@ -211,7 +212,7 @@ function bugs(): string {
   return renderMarkdown({
     title: "Bugs found",
     columns: ["what", "who would have been hurt", "found by, and kept as", "fixed in"],
-    rows: BUGS.map(({ what, whom, kept, fixed }) => [what, whom, kept, fixed]),
+    rows: [...BUGS, ...BUGS_OF_TESTS].map(({ what, whom, kept, fixed }) => [what, whom, kept, fixed]),
   });
 }
 
