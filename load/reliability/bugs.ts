@@ -279,7 +279,7 @@ export const BUGS: readonly Bug[] = [
   {
     what: "A snapshot that was on a node's disk already was not looked at again when a leader offered one that it was good enough for: damaged meanwhile, it became the node's state",
     whom: "whoever is served by that node: one flipped bit in an idempotency key, a session or a retained message stood there as a fact, and a snapshot of it would have gone to others",
-    kept: "seed 547804 of 3 nodes (at d6dc1fb): a state unlike the others'; test/unit/cluster/snapshot-transfer.test.ts",
+    kept: "seed 547804 of 3 nodes (at 0a50a7f): a state unlike the others'; test/unit/cluster/snapshot-transfer.test.ts",
     fixed: "cluster/snapshot-receiver.ts (it is checked, and another fetched)",
   },
   {
