@@ -1,5 +1,6 @@
 /** How far a session is with one source, as the machine keeps it: what comes out of order is put into its place. */
 import type { SubscriptionOptions } from "../commands/command.js";
+import { firstIndex } from "./first-index.js";
 import type { DeliveryState, RetainedPass } from "./session-view.js";
 
 const NONE: readonly number[] = Object.freeze([]);
@@ -70,8 +71,9 @@ export class PassProgress extends DeliveryProgress implements RetainedPass {
   lose(position: number): boolean {
     if (position <= this.through || this.received.includes(position)) return false;
     const { done, gone } = this;
-    if (done[indexIn(done, position)] === position) return false;
-    const index = indexIn(gone, position);
+    const isNotBelow = (other: number): boolean => other >= position;
+    if (done[firstIndex(done, isNotBelow)] === position) return false;
+    const index = firstIndex(gone, isNotBelow);
     this.gone = Object.freeze([...gone.slice(0, index), position, ...gone.slice(index)]);
     return true;
   }
@@ -80,16 +82,4 @@ export class PassProgress extends DeliveryProgress implements RetainedPass {
   forgetGone(): void {
     this.gone = this.gone.length <= 1 ? NONE : Object.freeze(this.gone.slice(0, -1));
   }
-}
-
-/** Where the first position is that is not below; of ascending ones. */
-function indexIn(ascending: readonly number[], position: number): number {
-  let low = 0;
-  let high = ascending.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((ascending[middle] ?? 0) < position) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -6,6 +6,7 @@ import { limits } from "../limits.js";
 import { filterMatches } from "../topics/topic-name.js";
 import type { PassProgress } from "./delivery-progress.js";
 import type { StoredMessage } from "./effects.js";
+import { firstIndex } from "./first-index.js";
 import { CHANGED_PROGRESS, type SessionState } from "./session-state.js";
 import type { Sessions } from "./sessions.js";
 
@@ -56,7 +57,7 @@ export class OpenPasses {
     const passes = this.#oldestFirst;
     /** Sessions that keep track of enough: none of their newer passes has a place for it. */
     const full = new Set<SessionState>();
-    for (let i = firstFrom(passes, ({ asOf }) => asOf >= message.position); i < passes.length; i += 1) {
+    for (let i = firstIndex(passes, ({ pass }) => pass.asOf >= message.position); i < passes.length; i += 1) {
       const open = passes[i];
       if (open === undefined || full.has(open.session) || !isSentAtTwo(open, message)) continue;
       if (!open.pass.lose(message.position)) continue;
@@ -66,22 +67,9 @@ export class OpenPasses {
   }
 
   #forget(pass: PassProgress): void {
-    const index = firstFrom(this.#oldestFirst, ({ source }) => source >= pass.source);
+    const index = firstIndex(this.#oldestFirst, (open) => open.pass.source >= pass.source);
     if (this.#oldestFirst[index]?.pass === pass) this.#oldestFirst.splice(index, 1);
   }
-}
-
-/** Index of the oldest pass of which it is true; of all newer ones it is true as well. */
-function firstFrom(oldestFirst: readonly OpenPass[], isTrue: (pass: PassProgress) => boolean): number {
-  let low = 0;
-  let high = oldestFirst.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const open = oldestFirst[middle];
-    if (open !== undefined && isTrue(open.pass)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 /**

@@ -2,8 +2,10 @@
  * The stored sessions, by number and by client id, with what is due of them. A number is given once and never again, so that
  * what speaks for a session that is over can reach no other.
  */
+
 import type { Will } from "../commands/command.js";
 import { DueTimes } from "./due-times.js";
+import { firstIndex } from "./first-index.js";
 import type { RecordBatch } from "./record-batch.js";
 import { corrupt, recordKey } from "./records.js";
 import { encodeProgress, encodeSession } from "./session-records.js";
@@ -65,7 +67,7 @@ export class Sessions {
   /** At most `limit` sessions after the number `after`, in the order of the numbers. */
   page(after: number, limit: number): readonly SessionState[] {
     const page: SessionState[] = [];
-    for (let at = firstAfter(this.#ordered, after); page.length < limit; at += 1) {
+    for (let at = firstIndex(this.#ordered, ({ number }) => number > after); page.length < limit; at += 1) {
       const session = this.#ordered[at];
       if (session === undefined) break;
       if (!session.isOver) page.push(session);
@@ -182,19 +184,6 @@ function standing(session: SessionState): number {
   let count = 0;
   for (const { stands } of session.subscriptions) if (stands) count += 1;
   return count;
-}
-
-/** Index of the first session whose number is greater. */
-function firstAfter(ordered: readonly SessionState[], number: number): number {
-  let low = 0;
-  let high = ordered.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const session = ordered[middle];
-    if (session !== undefined && session.number > number) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 function writeSession(out: RecordBatch, session: SessionState): void {

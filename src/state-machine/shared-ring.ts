@@ -2,6 +2,7 @@
  * Whose turn it is: the members that may be given a message, in the order of their sessions' numbers, one after the other. All that counts is
  * who is in it and who was last, so that a node that restarts goes on with the same one.
  */
+import { firstIndex } from "./first-index.js";
 import type { SharedMember } from "./shared-member.js";
 
 export class SharedRing {
@@ -39,14 +40,6 @@ export class SharedRing {
 
   /** Index of the first member whose number is greater. */
   #firstAfter(number: number): number {
-    const members = this.#members;
-    let low = 0;
-    let high = members.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((members[middle]?.session.number ?? 0) > number) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    return firstIndex(this.#members, (member) => member.session.number > number);
   }
 }

@@ -2,6 +2,7 @@
  * Topics in name order, for listing by prefix page by page. Sorting waits until somebody asks: what came since is sorted
  * and merged in, what went is left out, so that a page costs a search and a burst of new topics one merge.
  */
+import { firstIndex } from "./first-index.js";
 import type { Topic } from "./topics.js";
 
 export class TopicList {
@@ -21,7 +22,7 @@ export class TopicList {
   page(prefix: string, after: string | null, limit: number): readonly Topic[] {
     this.#settle();
     const sorted = this.#sorted;
-    const isAfter = (name: string): boolean =>
+    const isAfter = ({ name }: Topic): boolean =>
       after !== null && after >= prefix ? name > after : name >= prefix;
     const page: Topic[] = [];
     for (let i = firstIndex(sorted, isAfter); i < sorted.length && page.length < limit; i += 1) {
@@ -40,19 +41,6 @@ export class TopicList {
     this.#added = [];
     this.#removed.clear();
   }
-}
-
-/** Index of the first topic whose name passes; all after it pass as well. */
-function firstIndex(sorted: readonly Topic[], passes: (name: string) => boolean): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const topic = sorted[middle];
-    if (topic !== undefined && passes(topic.name)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 /** Two lists in name order, with no name in both, as one. */
