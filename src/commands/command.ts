@@ -171,13 +171,13 @@ export interface ReleaseCommand extends OfSession {
   readonly packetId: number;
 }
 
-/** How far one session has come in one of its sources. All positions are of QoS 1 and 2 deliveries. */
+/** How far one session has come in one of its sources. What is received and done are deliveries of QoS 1 and 2. */
 export interface SessionProgress extends OfSession {
   /** 0: the live stream. Else the number of a retained pass or of a share that the session is a member of. */
   readonly source: number;
   /** Everything of the source up to here is dealt with; a pass is over at its `asOf`. 0: no news (and always for a share). */
   readonly through: number;
-  /** Highest position sent; 0: no news. */
+  /** Highest position sent or passed over, of whatever QoS; 0: no news. */
   readonly sentThrough: number;
   /** Above `through`: PUBREC came (only PUBREL is sent from now on), in any order. */
   readonly received: readonly number[];

@@ -178,7 +178,7 @@ export class Delivery {
   close(): { readonly sentThrough: number } {
     const { context, reports, link, live, own, retained, shared } = this.#parts;
     // Of QoS 0 nothing else says that it was sent.
-    const sentThrough = Math.max(live.sentThrough, live.takenThrough, own.walked);
+    const sentThrough = Math.max(live.sentThrough, own.walked);
     if (this.#isClosed) return { sentThrough };
     this.#isClosed = true;
     context.progress.leave(reports);

@@ -25,7 +25,6 @@ export class LiveFeed implements SubscriberSink {
   readonly #ledger: Ledger | null;
   /** What is known of messages that may have been sent before. */
   #resumption: Resumption | null = null;
-  #takenThrough = 0;
   #sentThrough = 0;
   /** Something was not taken, and whether it was for want of a place in the window. */
   #isBlocked = false;
@@ -37,14 +36,9 @@ export class LiveFeed implements SubscriberSink {
     this.#ledger = ledger;
   }
 
-  /** Highest position sent at QoS 1 or 2; 0 for none. */
+  /** Highest position that was sent or passed over, whatever its QoS; 0 for none. */
   get sentThrough(): number {
     return this.#sentThrough;
-  }
-
-  /** Highest position that was sent or passed over, whatever its QoS; 0 for none. */
-  get takenThrough(): number {
-    return this.#takenThrough;
   }
 
   /** Begins with what the session went through before. */
@@ -66,9 +60,9 @@ export class LiveFeed implements SubscriberSink {
 
   /** Some of what was taken comes once more. */
   rewound({ live }: Session): void {
-    const nothing = { sentThrough: 0, quietThrough: 0, offlineAbove: this.#takenThrough };
+    const nothing = { sentThrough: 0, quietThrough: 0, offlineAbove: this.#sentThrough };
     this.#resumption ??= new Resumption({ state: live, ...nothing });
-    this.#resumption = this.#resumption.rewound(this.#takenThrough, live);
+    this.#resumption = this.#resumption.rewound(this.#sentThrough, live);
   }
 
   deliver(batch: DeliveryBatch): number {
@@ -79,7 +73,7 @@ export class LiveFeed implements SubscriberSink {
       ? this.#deliverShared(encoded)
       : this.#deliverEach(batch, encoded);
     const last = batch.messages[taken - 1];
-    if (last !== undefined) this.#takenThrough = Math.max(this.#takenThrough, last.position);
+    if (last !== undefined) this.#sentThrough = Math.max(this.#sentThrough, last.position);
     if (taken === batch.messages.length && batch.through <= ceiling) return batch.through;
     this.#isBlocked = true;
     const next = batch.messages[taken];
@@ -158,9 +152,8 @@ export class LiveFeed implements SubscriberSink {
 
   /** As much as the window takes. Returns the number of messages that are dealt with. */
   #deliverShared(encoded: EncodedPublishes): number {
-    const { bytes, ends, ids, indexes, packets, positions } = encoded;
+    const { bytes, ends, ids, indexes, packets } = encoded;
     const opened = ids.length === 0 ? 0 : this.#open(encoded);
-    if (opened > 0) this.#sentThrough = positions[opened - 1] ?? 0;
     if (opened === ids.length) {
       this.#link.send(bytes, packets);
       return ends.length;
@@ -231,10 +224,7 @@ export class LiveFeed implements SubscriberSink {
       return true;
     }
     if (again) this.#resumption?.sentAgain();
-    if (qos > 0) {
-      this.#ledger?.sent(position);
-      this.#sentThrough = Math.max(this.#sentThrough, position);
-    }
+    if (qos > 0) this.#ledger?.sent(position);
     return true;
   }
 
@@ -242,9 +232,7 @@ export class LiveFeed implements SubscriberSink {
   #passOver(position: number, qos: 0 | 1 | 2, again: boolean): boolean {
     if (qos < 2) return true;
     if (!this.#link.passOver(position, LIVE, again, this.#ledger)) return false;
-    if (!again) return true;
-    this.#resumption?.sentAgain();
-    this.#sentThrough = Math.max(this.#sentThrough, position);
+    if (again) this.#resumption?.sentAgain();
     return true;
   }
 
