@@ -43,6 +43,11 @@ export class ClusterError extends Error {
   }
 }
 
+/** Whether it says that a snapshot is damaged, and not that reading it failed. */
+export function isSnapshotDamage(error: unknown): error is ClusterError {
+  return error instanceof ClusterError && error.code === "snapshot_corrupt";
+}
+
 /**
  * Stays on in production: a node that finds its own rules broken stops rather than lies.
  * Throws `ClusterError` with code `invariant`.

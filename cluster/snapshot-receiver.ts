@@ -4,7 +4,7 @@
  */
 import { crc32 } from "node:zlib";
 import type { Calls } from "./calls.js";
-import { ClusterError } from "./errors.js";
+import { ClusterError, isSnapshotDamage } from "./errors.js";
 import { fieldsOf, isCount, parseMeta } from "./log/snapshot-meta.js";
 import type { SnapshotFile, SnapshotSink, SnapshotSource, SnapshotStore } from "./log/snapshot-store.js";
 import { pause } from "./pause.js";
@@ -128,7 +128,7 @@ export class SnapshotReceiver {
       await newest.verify();
       return true;
     } catch (error) {
-      if (!(error instanceof ClusterError && error.code === "snapshot_corrupt")) throw error;
+      if (!isSnapshotDamage(error)) throw error;
       onWarning({ reason: error.message }, "a snapshot on this disk is damaged: another is fetched");
       snapshots.distrust();
       return false;
@@ -147,8 +147,7 @@ export class SnapshotReceiver {
       { from: offer.from, reason: error instanceof Error ? error.message : String(error) },
       "a snapshot could not be received",
     );
-    const isDamaged = error instanceof ClusterError && error.code === "snapshot_corrupt";
-    const params = { isComplete: false, isDamaged };
+    const params = { isComplete: false, isDamaged: isSnapshotDamage(error) };
     void calls
       .call(offer.from, SNAPSHOT_METHODS.close, params, { timeoutMs: PIECE_TIMEOUT_MS })
       .catch(() => undefined);

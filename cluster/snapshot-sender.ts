@@ -3,7 +3,7 @@
  * core of every offer that came to nothing (engine rule 4). A snapshot that is being read stays, whatever comes after it.
  */
 import type { CallAnswer, Calls } from "./calls.js";
-import { ClusterError } from "./errors.js";
+import { ClusterError, isSnapshotDamage } from "./errors.js";
 import { plainMeta } from "./log/snapshot-meta.js";
 import type { HeldSnapshot, SnapshotSource, SnapshotStore } from "./log/snapshot-store.js";
 import { pause } from "./pause.js";
@@ -152,8 +152,8 @@ export class SnapshotSender {
 
   /** Of a snapshot that a newer one has replaced nobody needs to know. A disk that fails otherwise says so to whoever needs it next. */
   #judge(error: unknown, index: LogIndex): void {
-    const isDamage = error instanceof ClusterError && error.code === "snapshot_corrupt";
-    if (isDamage && this.#options.snapshots.latest()?.meta.index === index) this.#options.onDamaged(error);
+    if (isSnapshotDamage(error) && this.#options.snapshots.latest()?.meta.index === index)
+      this.#options.onDamaged(error);
   }
 
   /** Waits until a piece of so many bytes may go. */

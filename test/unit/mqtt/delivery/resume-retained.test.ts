@@ -129,28 +129,12 @@ describe("retained messages of a kept session", () => {
     });
   });
 
-  test("what comes live as well is not given up before the live copy is over: PUBREL would end that", () => {
+  test.each([
+    ["live", {}],
+    ["by a share", { share: "g" }],
+  ])("what comes %s as well is not given up before that copy is over: PUBREL would end that", (_, more) => {
     const before = nodes.connect();
-    before.subscribe(options("r/+", 2));
-    nodes.node.publish("r/1", { retain: true, qos: 2 });
-    expect(before.receive()).toEqual(["PUBLISH r/1 m1 q2 id=1"]);
-    before.subscribe(options("r/+", 2));
-    nodes.node.publish("r/1", { retain: true, qos: 0 });
-    nodes.die();
-    const after = nodes.connect();
-    nodes.commitProgress();
-    expect(after.receive()).toEqual(["PUBLISH r/1 m1 q2 id=1 dup"]);
-    after.pubrec(1);
-    after.receive();
-    after.pubcomp(1);
-    nodes.commitProgress();
-    // Now the retained copy, which it never had.
-    expect(after.receive()).toEqual(["PUBREL 1"]);
-  });
-
-  test("what comes by a share as well is not given up before that copy is over", () => {
-    const before = nodes.connect();
-    before.subscribe(options("r/+", 2, { share: "g" }));
+    before.subscribe(options("r/+", 2, more));
     nodes.node.publish("r/1", { retain: true, qos: 2 });
     expect(before.receive()).toEqual(["PUBLISH r/1 m1 q2 id=1"]);
     before.subscribe(options("r/+", 2));

@@ -11,7 +11,7 @@ import type { StoredMessage } from "../../../../../src/state-machine/effects.js"
 import { filterMatches } from "../../../../../src/topics/topic-name.js";
 import { Replicated, TestNode } from "./node.js";
 import { inWords, Peer, TestEdge } from "./peer.js";
-import { scale } from "./scale.js";
+import { REAL, scale } from "./scale.js";
 import { options } from "./session.js";
 
 const RETAINED = ["r/1", "r/2", "r/3", "r/4"];
@@ -23,9 +23,8 @@ const SHARED = 9;
 /** Payloads that some connections do not take. */
 const LARGE = 100;
 
-/** The real relation of the two, and the real ones. */
+/** Few, and no more in flight than there is room for. */
 const NARROW = { inflightMax: 4, unsettledMax: 8 };
-const WIDE = { inflightMax: 1_024, unsettledMax: 4_096 };
 
 const NOTHING = { contentType: "", expiresAtMs: 0, properties: new Uint8Array(0) };
 
@@ -53,8 +52,7 @@ export class World {
   /** With `isNarrow` few messages may be unsettled at a time, and there are more to be replaced than that. */
   constructor(seed: number, isNarrow: boolean) {
     this.unit = seededRandom(seed).unit;
-    scale.ids = [3, 7, 31][this.below(3)]!;
-    Object.assign(scale, isNarrow ? NARROW : WIDE);
+    Object.assign(scale, REAL, isNarrow ? NARROW : {}, { ids: this.pick([3, 7, 31]) });
     this.replaced = REPLACED.slice(0, isNarrow ? REPLACED.length : 3);
     this.node = this.#start();
     this.edge = new TestEdge(this.node);
